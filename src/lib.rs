@@ -1,0 +1,1 @@
+//! Millrace: publish an event once, deliver it to every subscriber over WebSocket or SSE.
