@@ -1,1 +1,4 @@
 //! Millrace: publish an event once, deliver it to every subscriber over WebSocket or SSE.
+
+pub mod limits;
+pub mod wire;

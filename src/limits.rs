@@ -21,3 +21,16 @@ pub const FILTER_DEPTH_MAX: usize = 16;
 pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// Payload of a control frame, bytes (RFC 6455 section 5.5).
 pub const CONTROL_BYTES_MAX: usize = 125;
+
+/// Header of a WebSocket frame, bytes: two fixed, eight of length, four of mask (RFC 6455 section 5.2).
+pub const FRAME_HEADER_BYTES_MAX: usize = 2 + 8 + 4;
+/// Reason of a WebSocket close, bytes: a control payload without the two of the code (RFC 6455 section 5.5.1).
+pub const CLOSE_REASON_BYTES_MAX: usize = CONTROL_BYTES_MAX - 2;
+
+/// Messages shorter than this are sent plain: they cost a compressor's reset and save next to nothing.
+pub const DEFLATE_BYTES_MIN: usize = 256;
+/// Window of the compressor, as a power of two. Not 15: compressed frames are shared by all subscribers of a shard, so
+/// they must suit the smallest window that a common client demands, and Python's `websockets` demands 12.
+pub const DEFLATE_WINDOW_BITS: u8 = 12;
+/// A shard's scratch buffer that has grown beyond this for one message is given back before the next, bytes.
+pub const SCRATCH_BYTES_KEPT: usize = 64 << 10;
