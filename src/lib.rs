@@ -1,4 +1,5 @@
 //! Millrace: publish an event once, deliver it to every subscriber over WebSocket or SSE.
 
+pub mod engine;
 pub mod limits;
 pub mod wire;
