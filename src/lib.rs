@@ -1,5 +1,6 @@
 //! Millrace: publish an event once, deliver it to every subscriber over WebSocket or SSE.
 
+pub mod admin;
 pub mod auth;
 pub mod config;
 pub mod delivery;
@@ -10,5 +11,6 @@ pub mod ingest;
 pub mod json;
 pub mod limits;
 pub mod metrics;
+pub mod server;
 pub mod sync;
 pub mod wire;

@@ -170,3 +170,11 @@ const _: () =
     assert!(SLOW_EVENTS_MAX <= RETAIN_EVENTS, "a reader cannot be further behind than what is kept");
 const _: () = assert!(SLOW_BYTES_MAX <= RETAIN_BYTES, "a reader cannot be further behind than what is kept");
 const _: () = assert!(RETAIN_EVENTS <= RETAIN_EVENTS_MAX, "the default must be allowed");
+/// Connections that the kernel accepts ahead of the server.
+pub const LISTEN_BACKLOG: i32 = 4096;
+/// Pause after an accept that failed, milliseconds.
+pub const ACCEPT_PAUSE_MS: u64 = 50;
+/// Retired entries above which a publisher helps to free them, bytes.
+pub const GARBAGE_BYTES_FLUSH: u64 = 4 << 20;
+/// Bytes of a page of history; it ends after the event that exceeds them.
+pub const PAGE_BYTES_MAX: usize = 4 << 20;

@@ -189,3 +189,14 @@ impl Garbage {
         self.bytes.sub(bytes as u64);
     }
 }
+
+/// What requests count.
+#[derive(Debug, Default)]
+pub struct HttpMetrics {
+    /// Requests.
+    pub requests: Counter,
+    /// Connections that a limit refused.
+    pub refused_connections: Counter,
+    /// Requests without a valid credential.
+    pub unauthorized: Counter,
+}

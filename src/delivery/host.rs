@@ -95,6 +95,10 @@ impl<N: Net> Host for ShardHost<'_, N> {
         self.shard.unwatch(self.conn, pattern)
     }
 
+    fn may_publish(&self, topic: &str) -> bool {
+        self.allowed(Action::Publish, topic).is_ok()
+    }
+
     fn publish(&mut self, topic: &str, bodies: Vec<Body>) -> Result<Placed, Refusal> {
         self.allowed(Action::Publish, topic)?;
         Ok(self.shard.shared.publisher.publish(topic, bodies, self.shard.now)?)

@@ -11,6 +11,7 @@ use super::driver::Driver;
 use super::mailbox::{Letter, Mailbox};
 use super::shard::Shared;
 use crate::metrics::ShardMetrics;
+use crate::sync::{Mutex, lock};
 
 /// How to end: connections are closed at a pace, and what is open at the deadline is cut.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +29,7 @@ pub struct Drain {
 struct Handle {
     mailbox: Arc<Mailbox>,
     metrics: Arc<ShardMetrics>,
-    thread: JoinHandle<io::Result<()>>,
+    thread: Mutex<Option<JoinHandle<io::Result<()>>>>,
 }
 
 /// See the module.
@@ -72,11 +73,9 @@ impl Shards {
     ///
     /// # Errors
     /// A shard failed or panicked.
-    pub fn join(self) -> io::Result<()> {
-        for handle in self.handles {
-            handle.thread.join().map_err(|_| io::Error::other("a shard panicked"))??;
-        }
-        Ok(())
+    pub fn join(&self) -> io::Result<()> {
+        let threads = self.handles.iter().filter_map(|handle| lock(&handle.thread).take());
+        threads.map(|thread| thread.join().map_err(|_| io::Error::other("a shard panicked"))?).collect()
     }
 }
 
@@ -86,5 +85,5 @@ fn start(index: usize, mut shared: Shared, clock: Clock) -> io::Result<Handle> {
     let driver = Driver::open(shared, Arc::clone(&metrics), clock)?;
     let mailbox = driver.mailbox();
     let thread = thread::Builder::new().name(format!("millrace-shard-{index}")).spawn(move || driver.run())?;
-    Ok(Handle { mailbox, metrics, thread })
+    Ok(Handle { mailbox, metrics, thread: Mutex::new(Some(thread)) })
 }

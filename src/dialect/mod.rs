@@ -195,6 +195,9 @@ pub trait Host {
     /// Ends a watch; whether there was one.
     fn unwatch(&mut self, pattern: &str) -> bool;
 
+    /// Whether the client may publish to `topic`.
+    fn may_publish(&self, topic: &str) -> bool;
+
     /// Publishes `bodies` to `topic` as one batch.
     ///
     /// # Errors

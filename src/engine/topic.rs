@@ -11,6 +11,8 @@ use super::interest::Interest;
 use super::namespace::Namespace;
 use super::presence::{Join, Leave, Member, Presence, PresenceError};
 use super::ring::{Claim, Read, Ring, Weigh};
+use crate::limits::GARBAGE_BYTES_FLUSH;
+use crate::metrics::GARBAGE;
 use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, fence, lock};
 
 /// A moment, read once by whoever owns the clock and passed down.
@@ -189,6 +191,9 @@ impl Topic {
         }
         self.total_bytes.store(claim.total_bytes, Ordering::Release);
         drop(claim);
+        if GARBAGE.bytes.get() > GARBAGE_BYTES_FLUSH {
+            pin.flush();
+        }
         self.touched_ms.store(now.millis(), Ordering::Relaxed);
         self.announce();
         Ok(())

@@ -94,6 +94,17 @@ impl Attributes {
     }
 }
 
+/// Why a line is not published.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// It is no publication.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// The credential does not allow it.
+    #[error("the credential has no publish grant for {0}")]
+    Forbidden(String),
+}
+
 /// Events of one batch for one topic.
 #[derive(Debug)]
 pub struct Group {
@@ -112,12 +123,20 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Adds a line for the topic that it names, or else `default`.
+    /// Adds a line for the topic that it names, or else `default`, if that may be published to.
     ///
     /// # Errors
     /// Why it cannot be published.
-    pub fn route(&mut self, line: &[u8], default: Option<&str>) -> Result<(), Invalid> {
+    pub fn route(
+        &mut self,
+        line: &[u8],
+        default: Option<&str>,
+        may: impl Fn(&str) -> bool,
+    ) -> Result<(), Refused> {
         let routed = parse_routed(line, default)?;
+        if !may(&routed.topic) {
+            return Err(Refused::Forbidden(routed.topic.into_owned()));
+        }
         let body = Attributes::default().body(&routed.publication, None);
         self.push(&routed.topic, body);
         Ok(())

@@ -26,7 +26,7 @@ impl Publisher {
         let (mut batch, mut report) = (Batch::default(), Report::default());
         for line in lines::split(text, EVENT_BYTES_MAX) {
             let added = line.content.map_err(|long| long.to_string()).and_then(|content| {
-                batch.route(content, self.topic.as_deref()).map_err(|invalid| invalid.to_string())
+                batch.route(content, self.topic.as_deref(), |topic| host.may_publish(topic)).map_err(|invalid| invalid.to_string())
             });
             if let Err(why) = added {
                 report.failed(line.number, &why);
