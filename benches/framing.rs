@@ -1,6 +1,7 @@
 //! What the codecs cost per message, by size of payload: `cargo bench --bench framing`.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use flate2::{Compress, Compression, FlushCompress};
 use millrace::wire::deflate::{Deflater, Inflater};
 use millrace::wire::websocket::{
     Decoder, Incoming, Input, Intake, Opcode, Role, apply_mask, encode_frame, encode_masked,
@@ -128,5 +129,24 @@ fn deflate(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decode, decode_in_pieces, unmask, encode, deflate);
+/// What `DEFLATE_WINDOW_BITS` costs against the largest window, the compressor being reset for each message.
+fn window(c: &mut Criterion) {
+    let mut group = c.benchmark_group("window_bits");
+    for (bits, size) in [12, 15].into_iter().flat_map(|bits| [256, 1024, 65_536].map(|size| (bits, size))) {
+        let payload = events(size);
+        let mut out = Vec::with_capacity(size + 64);
+        let mut stream = Compress::new_with_window_bits(Compression::fast(), false, bits);
+        let mut run = || {
+            out.clear();
+            stream.reset();
+            let status = stream.compress_vec(black_box(&payload), &mut out, FlushCompress::Sync);
+            (status.is_ok(), out.len())
+        };
+        println!("window {bits}: {size} -> {:?}", run());
+        group.bench_function(BenchmarkId::new(bits.to_string(), size), |b| b.iter(&mut run));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decode, decode_in_pieces, unmask, encode, deflate, window);
 criterion_main!(benches);
