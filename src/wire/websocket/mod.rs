@@ -17,6 +17,9 @@ mod mask;
 mod negotiate;
 mod violation;
 
+#[cfg(test)]
+mod tests;
+
 pub use close::{encode_close, is_valid_close_code};
 pub use decode::Decoder;
 pub use encode::{FrameBuilder, encode_frame, encode_masked, encode_ping, encode_pong};
