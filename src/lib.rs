@@ -1,5 +1,5 @@
 //! Millrace: publish an event once, deliver it to every subscriber over WebSocket or SSE.
 
 pub mod engine;
-//JSON
+pub mod json;
 pub mod limits;
