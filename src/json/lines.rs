@@ -154,6 +154,7 @@ mod tests {
     const LIMIT: usize = 5;
 
     type Owned = (u64, Option<String>);
+    type Case = (&'static str, &'static [(u64, Option<&'static str>)]);
 
     fn owned(line: Line<'_>) -> Owned {
         (line.number, line.content.ok().map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
@@ -174,7 +175,7 @@ mod tests {
 
     #[test]
     fn lines() {
-        let cases: &[(&str, &[(u64, Option<&str>)])] = &[
+        let cases: &[Case] = &[
             ("", &[]),
             ("\n\r\n \t\n", &[]),
             ("a", &[(1, Some("a"))]),
