@@ -149,7 +149,7 @@ impl Wild {
     fn before_end<'t>(&self, text: &'t str) -> Option<&'t str> {
         let mut chars = text.chars();
         let fits = self.text.chars().rev().all(|want| chars.next_back().is_some_and(|have| fits(want, have)));
-        fits.then(|| chars.as_str())
+        fits.then_some(chars.as_str())
     }
 
     /// Shift-and: bit i of `state` says that the last i + 1 characters fit the first i + 1 places.
