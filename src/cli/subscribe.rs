@@ -150,8 +150,7 @@ impl Reader {
     }
 
     fn message(&mut self, sent: &sse::Event) -> anyhow::Result<Option<End>> {
-        let message =
-            serde_json::from_str(&sent.data).with_context(|| format!("not a message: {}", sent.data))?;
+        let message = Message::read(&sent.data).with_context(|| format!("not a message: {}", sent.data))?;
         match message {
             Message::Event(event) => return self.event(&event, &sent.data),
             Message::Subscribed(subscribed) => self.subscribed(&subscribed),
