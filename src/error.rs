@@ -71,7 +71,9 @@ impl Disconnect {
     /// What the client had better do.
     pub fn reconnect(self) -> Reconnect {
         match self {
-            Self::Client(_) | Self::Done | Self::Violation(..) | Self::Binary | Self::Policy(_) => Reconnect::No,
+            Self::Client(_) | Self::Done | Self::Violation(..) | Self::Binary | Self::Policy(_) => {
+                Reconnect::No
+            }
             Self::IdleTimeout | Self::Internal => Reconnect::Yes,
             Self::Restarting | Self::Slow(_) => Reconnect::Later,
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::choice::{LogFormat, SkipTo, SlowPolicy};
 use super::key::KeyHash;
-use super::kind::{Addresses, Bytes, Count, Kind, Listen, Micros, Millis, Patterns, Seconds, Switch, Text};
+use super::kind::{Addresses, Bytes, Count, Kind, Listen, Millis, Patterns, Seconds, Switch, Text};
 use super::pattern::Pattern;
 use super::raw::Reader;
 use crate::limits;

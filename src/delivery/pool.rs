@@ -44,7 +44,8 @@ impl Shards {
     /// # Errors
     /// The system has no descriptors or threads left.
     pub fn start(count: usize, shared: &Shared, clock: Clock) -> io::Result<Self> {
-        let handles = (0..count).map(|index| start(index, shared.clone(), clock)).collect::<io::Result<_>>()?;
+        let handles =
+            (0..count).map(|index| start(index, shared.clone(), clock)).collect::<io::Result<_>>()?;
         Ok(Self { handles, next: AtomicUsize::new(0) })
     }
 
@@ -84,6 +85,7 @@ fn start(index: usize, mut shared: Shared, clock: Clock) -> io::Result<Handle> {
     let metrics = Arc::new(ShardMetrics::default());
     let driver = Driver::open(shared, Arc::clone(&metrics), clock)?;
     let mailbox = driver.mailbox();
-    let thread = thread::Builder::new().name(format!("millrace-shard-{index}")).spawn(move || driver.run())?;
+    let thread =
+        thread::Builder::new().name(format!("millrace-shard-{index}")).spawn(move || driver.run())?;
     Ok(Handle { mailbox, metrics, thread: Mutex::new(Some(thread)) })
 }

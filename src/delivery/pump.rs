@@ -217,7 +217,8 @@ impl<N: Net> Shard<N> {
     fn append_prefix(&self, id: u32, at: SubRef, offset: u64, joined: &mut Joined) {
         let conn = &self.conns[id as usize];
         let Some(dialect) = &conn.dialect else { return };
-        let places: Vec<_> = conn.subs.refs().iter().map(|&other| self.place_of(other, at, offset, joined)).collect();
+        let places: Vec<_> =
+            conn.subs.refs().iter().map(|&other| self.place_of(other, at, offset, joined)).collect();
         dialect.prefix(&places, &mut joined.bytes);
     }
 

@@ -18,7 +18,8 @@ impl<N: Net> Shard<N> {
     pub(super) fn block(&mut self, id: u32) {
         let now_ms = self.now.millis() as u32;
         let flags = &mut self.conns[id as usize].flags;
-        let (was, listed) = (std::mem::replace(&mut flags.blocked, true), std::mem::replace(&mut flags.listed, true));
+        let (was, listed) =
+            (std::mem::replace(&mut flags.blocked, true), std::mem::replace(&mut flags.listed, true));
         if !was {
             self.conns[id as usize].progress_ms = now_ms;
         }

@@ -25,7 +25,8 @@ impl<N: Net> Shard<N> {
         let slot = self.slot_for(&topic);
         let pin = epoch::pin();
         let outcome = Outcome::of(topic, &request.start, |topic, time| topic.before_time(time, &pin));
-        let class = Class { encode: request.view, filter: request.filter.clone(), conflate: request.conflate };
+        let class =
+            Class { encode: request.view, filter: request.filter.clone(), conflate: request.conflate };
         let class = self.classes.enter(class);
         self.place(id, slot, class, outcome.offset, present);
         self.metrics.missed.bump(outcome.missed.unwrap_or(0));
@@ -125,7 +126,8 @@ impl<N: Net> Shard<N> {
         self.suspend(at);
         let last = self.slots[at.slot as usize].subs.len() as u32 - 1;
         // Suspending may have moved it.
-        let at = self.conns[id as usize].subs.refs().iter().copied().find(|sub| sub.slot == at.slot).unwrap_or(at);
+        let at =
+            self.conns[id as usize].subs.refs().iter().copied().find(|sub| sub.slot == at.slot).unwrap_or(at);
         self.slots[at.slot as usize].subs.swap(at.index as usize, last as usize);
         let sub = self.slots[at.slot as usize].subs.pop();
         self.relink(at);

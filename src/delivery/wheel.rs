@@ -71,20 +71,22 @@ mod tests {
         due
     }
 
+    const NONE: [u32; 0] = [];
+
     #[test]
     fn reports_at_the_tick_and_only_once() {
         let mut wheel = Wheel::new(0);
         wheel.schedule(7, 600);
-        assert_eq!(due(&mut wheel, 599), []);
+        assert_eq!(due(&mut wheel, 599), NONE);
         assert_eq!(due(&mut wheel, 750), [7]);
-        assert_eq!(due(&mut wheel, 10_000), []);
+        assert_eq!(due(&mut wheel, 10_000), NONE);
     }
 
     #[test]
     fn keeps_what_lies_a_revolution_ahead() {
         let mut wheel = Wheel::new(0);
         wheel.schedule(1, TICK_MS * (BUCKETS as u64 + 3));
-        assert_eq!(due(&mut wheel, TICK_MS * 10), []);
+        assert_eq!(due(&mut wheel, TICK_MS * 10), NONE);
         assert_eq!(due(&mut wheel, TICK_MS * (BUCKETS as u64 + 3)), [1]);
     }
 
@@ -92,7 +94,7 @@ mod tests {
     fn the_past_is_due_next() {
         let mut wheel = Wheel::new(10_000);
         wheel.schedule(1, 5);
-        assert_eq!(due(&mut wheel, 10_000), []);
+        assert_eq!(due(&mut wheel, 10_000), NONE);
         assert_eq!(due(&mut wheel, 10_000 + TICK_MS), [1]);
     }
 }

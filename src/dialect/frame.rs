@@ -17,7 +17,12 @@ thread_local! {
 
 /// A shared frame of one event: `id` is what SSE clients come back with, `text` appends the message, on one
 /// line for all but WebSocket.
-pub fn event(transport: Transport, capacity: usize, id: impl Fn(&mut Vec<u8>), text: impl Fn(&mut Vec<u8>)) -> Bytes {
+pub fn event(
+    transport: Transport,
+    capacity: usize,
+    id: impl Fn(&mut Vec<u8>),
+    text: impl Fn(&mut Vec<u8>),
+) -> Bytes {
     let mut out = Vec::with_capacity(capacity);
     match transport {
         Transport::WebSocket => websocket(&mut out, text),

@@ -110,7 +110,9 @@ impl Outcome {
             Start::Oldest => (oldest - 1, Some(0)),
             Start::Since(time) => (before_time(&topic, time), Some(0)),
             Start::After { epoch, offset } if foreign(epoch) || offset > head => (oldest - 1, None),
-            Start::After { offset, .. } => (offset.max(oldest - 1), Some((oldest - 1).saturating_sub(offset))),
+            Start::After { offset, .. } => {
+                (offset.max(oldest - 1), Some((oldest - 1).saturating_sub(offset)))
+            }
         };
         Self { topic, offset, recovered: missed == Some(0), missed }
     }

@@ -201,7 +201,12 @@ impl Entry {
     pub fn fields(&self, extract: &dyn Extract) -> &Fields {
         self.fields.get_or_init(|| {
             let body = &self.body;
-            let mut fields = FieldsBuilder::new(body.event(), body.id(), (!body.key().is_empty()).then(|| body.key()), body.tags());
+            let mut fields = FieldsBuilder::new(
+                body.event(),
+                body.id(),
+                (!body.key().is_empty()).then(|| body.key()),
+                body.tags(),
+            );
             if body.content() == Content::Json {
                 extract.fields(body.data(), &mut fields);
             }

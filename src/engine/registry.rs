@@ -156,7 +156,9 @@ impl Registry {
         let mut found = Vec::new();
         for part in &self.parts {
             let part = read(part);
-            found.extend(part.values().filter(|t| t.name().starts_with(prefix) && &**t.name() > after).cloned());
+            found.extend(
+                part.values().filter(|t| t.name().starts_with(prefix) && &**t.name() > after).cloned(),
+            );
             found.sort_unstable_by(|a, b| a.name().cmp(b.name()));
             found.truncate(limit);
         }

@@ -308,7 +308,9 @@ impl Topic {
             return Err(PresenceRefused::Disabled);
         }
         let presence = self.presence.get().map(|presence| lock(presence));
-        let list = |presence: &Presence| presence.list().map(|(user, member)| (user.into(), member.clone())).collect();
+        let list = |presence: &Presence| {
+            presence.list().map(|(user, member)| (user.into(), member.clone())).collect()
+        };
         Ok(presence.as_deref().map(list).unwrap_or_default())
     }
 

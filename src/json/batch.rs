@@ -146,7 +146,13 @@ impl Batch {
     ///
     /// # Errors
     /// Why it cannot be published.
-    pub fn add(&mut self, topic: &str, number: u64, line: &[u8], attributes: &Attributes) -> Result<(), Invalid> {
+    pub fn add(
+        &mut self,
+        topic: &str,
+        number: u64,
+        line: &[u8],
+        attributes: &Attributes,
+    ) -> Result<(), Invalid> {
         let parsed = if attributes.raw { parse_raw(line)? } else { parse_event(line)? };
         let key = attributes.line_key(number);
         self.push(topic, attributes.body(&parsed, key.as_deref()));

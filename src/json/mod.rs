@@ -4,8 +4,8 @@
 //! look at. [`text`] and [`time`] write what dialects put around the data. Published data itself is checked, never
 //! rebuilt: it leaves as it came. Nothing here does I/O or reads a clock.
 
-mod depth;
 pub mod batch;
+mod depth;
 pub mod envelope;
 pub mod fields;
 pub mod filter;

@@ -41,7 +41,8 @@ impl Listener {
     pub fn open(listen: &Listen) -> io::Result<Self> {
         match listen {
             Listen::Tcp(address) => {
-                let socket = RawSocket::new(Domain::for_address(*address), Type::STREAM, Some(Protocol::TCP))?;
+                let socket =
+                    RawSocket::new(Domain::for_address(*address), Type::STREAM, Some(Protocol::TCP))?;
                 socket.set_reuse_address(true)?;
                 socket.set_nonblocking(true)?;
                 socket.bind(&(*address).into())?;
@@ -61,7 +62,9 @@ impl Listener {
     /// Where clients connect to.
     pub fn url(&self) -> String {
         match self {
-            Self::Tcp(listener) => listener.local_addr().map_or_else(|_| "http://?".into(), |at| format!("http://{at}")),
+            Self::Tcp(listener) => {
+                listener.local_addr().map_or_else(|_| "http://?".into(), |at| format!("http://{at}"))
+            }
             Self::Unix(_, path) => format!("unix:{path}"),
         }
     }
@@ -168,7 +171,8 @@ fn refuse(socket: &Accepted, full: Full) {
         Full::Node => ("503 Service Unavailable", "too_many_connections"),
         Full::Address => ("429 Too Many Requests", "too_many_connections_from_address"),
     };
-    let body = format!("{{\"error\":{{\"code\":\"{code}\",\"message\":\"no room for another connection\"}}}}");
+    let body =
+        format!("{{\"error\":{{\"code\":\"{code}\",\"message\":\"no room for another connection\"}}}}");
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nretry-after: 1\r\nconnection: close\r\n\r\n",
         body.len()

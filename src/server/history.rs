@@ -117,7 +117,8 @@ fn write_page(topic: &Topic, outcome: &Outcome, found: &Found) -> Vec<u8> {
     let mut out = Vec::with_capacity(found.events.len() + 256);
     out.extend_from_slice(b"{\"topic\":");
     write_string(&mut out, topic.name());
-    let numbers = [(",\"epoch\":", topic.epoch()), (",\"oldest\":", topic.oldest()), (",\"newest\":", topic.head())];
+    let numbers =
+        [(",\"epoch\":", topic.epoch()), (",\"oldest\":", topic.oldest()), (",\"newest\":", topic.head())];
     for (name, number) in numbers {
         out.extend_from_slice(name.as_bytes());
         write_u64(&mut out, number);
@@ -173,7 +174,8 @@ pub fn presence(node: &Node, call: &Call, name: &str) -> Result<Answer, Fault> {
     super::streams::check_readable(name)?;
     call.check(Action::Presence, name)?;
     let members = node.registry.find(name).map(|topic| topic.members()).transpose();
-    let members = members.map_err(|refused| Fault::Bad("no_presence", refused.to_string()))?.unwrap_or_default();
+    let members =
+        members.map_err(|refused| Fault::Bad("no_presence", refused.to_string()))?.unwrap_or_default();
     let mut out = b"{\"type\":\"presence\",\"topic\":".to_vec();
     write_string(&mut out, name);
     out.extend_from_slice(b",\"count\":");

@@ -41,7 +41,9 @@ impl Server {
     /// # Errors
     /// An address cannot be listened on, or the system has no descriptors or threads left.
     pub fn bind(config: Config) -> anyhow::Result<Self> {
-        let open = |listen: &Listen| Listener::open(listen).with_context(|| format!("cannot listen on {}", listen.url()));
+        let open = |listen: &Listen| {
+            Listener::open(listen).with_context(|| format!("cannot listen on {}", listen.url()))
+        };
         let listeners = config.general.listen.iter().map(open).collect::<anyhow::Result<_>>()?;
         Ok(Self { node: Arc::new(Node::start(config)?), listeners })
     }

@@ -59,7 +59,8 @@ fn attributes(call: &Call) -> Result<Attributes, Fault> {
 /// The body of one event.
 async fn whole(node: &Node, body: Incoming) -> Result<Bytes, Fault> {
     let limit = node.config.limits.event_bytes;
-    let collected = tokio::time::timeout(node.config.timing.write_seconds, Limited::new(body, limit).collect());
+    let collected =
+        tokio::time::timeout(node.config.timing.write_seconds, Limited::new(body, limit).collect());
     match collected.await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
@@ -150,7 +151,8 @@ async fn each_line(
     mut add: impl FnMut(&mut Batch, u64, &[u8]) -> Result<(), String>,
 ) -> Result<Report, Fault> {
     let limits = &node.config.limits;
-    let (mut lines, mut report, mut left) = (Lines::new(limits.event_bytes), Report::default(), limits.body_bytes);
+    let (mut lines, mut report, mut left) =
+        (Lines::new(limits.event_bytes), Report::default(), limits.body_bytes);
     let mut take = |batch: &mut Batch, report: &mut Report, line: Line<'_>| {
         let content = line.content.map_err(|long| long.to_string());
         if let Err(why) = content.and_then(|content| add(batch, line.number, content)) {

@@ -5,7 +5,10 @@ use hyper::header::{AsHeaderName, HeaderMap};
 /// The parameters of a query string, in order, percent-decoded; `+` is a space.
 pub fn parse(query: &str) -> Vec<(String, String)> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(k, v)| (decode(k), decode(v))).collect()
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(k, v)| (decode(k), decode(v)))
+        .collect()
 }
 
 /// The first value of a parameter.
@@ -42,7 +45,9 @@ pub fn header(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
 /// Whether a comma-separated header names `token`, without regard to case.
 pub fn lists(headers: &HeaderMap, name: impl AsHeaderName, token: &str) -> bool {
     headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        value.split(',').any(|part| part.split(';').next().is_some_and(|part| part.trim().eq_ignore_ascii_case(token)))
+        value
+            .split(',')
+            .any(|part| part.split(';').next().is_some_and(|part| part.trim().eq_ignore_ascii_case(token)))
     })
 }
 
@@ -53,7 +58,8 @@ mod tests {
     #[test]
     fn decodes_what_browsers_encode() {
         let pairs = parse("topic=a.b&filter=%7B%22eq%22%3A%5B%5D%7D&x&y=a+b%2B&bad=%zz%4");
-        let wanted = [("topic", "a.b"), ("filter", "{\"eq\":[]}"), ("x", ""), ("y", "a b+"), ("bad", "%zz%4")];
+        let wanted =
+            [("topic", "a.b"), ("filter", "{\"eq\":[]}"), ("x", ""), ("y", "a b+"), ("bad", "%zz%4")];
         assert_eq!(pairs, wanted.map(|(k, v)| (k.to_owned(), v.to_owned())));
     }
 }

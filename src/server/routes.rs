@@ -47,7 +47,7 @@ impl Call {
 }
 
 /// What a path names.
-enum Route<'p> {
+enum Route {
     Topic(String),
     Topics,
     Publish,
@@ -56,10 +56,10 @@ enum Route<'p> {
     Ready,
     Metrics,
     Echo,
-    Unknown(&'p str),
+    Unknown,
 }
 
-fn parse(path: &str) -> Route<'_> {
+fn parse(path: &str) -> Route {
     match path {
         "/v1/topics" | "/v1/topics/" => Route::Topics,
         "/v1/publish" => Route::Publish,
@@ -70,7 +70,7 @@ fn parse(path: &str) -> Route<'_> {
         _ => {
             let below = |prefix| path.strip_prefix(prefix).map(query::decode);
             let topic = below("/v1/topics/").map(Route::Topic);
-            topic.or_else(|| below("/v1/presence/").map(Route::Presence)).unwrap_or(Route::Unknown(path))
+            topic.or_else(|| below("/v1/presence/").map(Route::Presence)).unwrap_or(Route::Unknown)
         }
     }
 }
@@ -103,7 +103,9 @@ async fn dispatch(node: &Arc<Node>, request: Request<Incoming>) -> Result<Answer
         (Route::Publish, "POST") => publish::many_topics(node, &call, body).await,
         (Route::Publish, "GET") => streams::publish(node, &call),
         (Route::Topics, "GET") if call.is_upgrade() => streams::multiplex(node, &call),
-        (Route::Topics, "GET") if query::find(&call.query, "topic").is_some() => streams::multiplex_sse(&call),
+        (Route::Topics, "GET") if query::find(&call.query, "topic").is_some() => {
+            streams::multiplex_sse(&call)
+        }
         (Route::Topics, "GET") => Ok(history::list(node, &call)),
         (Route::Presence(topic), "GET") => history::presence(node, &call, &topic),
         (Route::Echo, "GET") if node.config.test_echo => streams::echo(node, &call),
@@ -114,7 +116,7 @@ async fn dispatch(node: &Arc<Node>, request: Request<Incoming>) -> Result<Answer
 }
 
 /// What is answered without a credential.
-fn open(node: &Node, route: &Route<'_>, method: &Method) -> Result<Option<Answer>, Fault> {
+fn open(node: &Node, route: &Route, method: &Method) -> Result<Option<Answer>, Fault> {
     if !matches!(route, Route::Health | Route::Ready | Route::Metrics) {
         return Ok(None);
     }
@@ -122,7 +124,9 @@ fn open(node: &Node, route: &Route<'_>, method: &Method) -> Result<Option<Answer
         return Err(Fault::Method("GET"));
     }
     let response = match route {
-        Route::Ready if node.is_draining() => json(StatusCode::SERVICE_UNAVAILABLE, b"{\"status\":\"draining\"}".into()),
+        Route::Ready if node.is_draining() => {
+            json(StatusCode::SERVICE_UNAVAILABLE, b"{\"status\":\"draining\"}".into())
+        }
         Route::Metrics => {
             let text = admin::metrics::render(&node.sources()).into_bytes();
             with_type(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text)

@@ -11,8 +11,8 @@ use crate::auth::Action;
 use crate::dialect::echo::Echo;
 use crate::dialect::topics::{Multiplex, MultiplexSse, Publisher, Reader, parse_reader, parse_sse};
 use crate::dialect::{Dialect, Start, Transport};
-use crate::engine::name::{Pattern, validate_readable};
 use crate::engine::TopicError;
+use crate::engine::name::{Pattern, validate_readable};
 use crate::ingest::publisher::check_name;
 use crate::wire::websocket;
 
@@ -67,14 +67,20 @@ pub fn echo(node: &Node, call: &Call) -> Result<Answer, Fault> {
     stream(call, transport, head, Box::new(Echo))
 }
 
-fn stream(call: &Call, transport: Transport, head: Vec<u8>, dialect: Box<dyn Dialect>) -> Result<Answer, Fault> {
+fn stream(
+    call: &Call,
+    transport: Transport,
+    head: Vec<u8>,
+    dialect: Box<dyn Dialect>,
+) -> Result<Answer, Fault> {
     let identity = std::sync::Arc::clone(&call.identity);
     Ok(Answer::Stream(Box::new(Takeover { dialect, transport, head, identity })))
 }
 
 /// A name that can be read, or a pattern.
 pub fn check_readable(topic: &str) -> Result<(), TopicError> {
-    let checked = if topic.contains('*') { Pattern::parse(topic).map(drop) } else { validate_readable(topic) };
+    let checked =
+        if topic.contains('*') { Pattern::parse(topic).map(drop) } else { validate_readable(topic) };
     Ok(checked?)
 }
 
@@ -91,7 +97,10 @@ fn begin(node: &Node, call: &Call) -> Result<(Transport, Vec<u8>), Fault> {
 /// Checks a WebSocket handshake and writes its answer (RFC 6455 section 4.2).
 fn upgrade(node: &Node, call: &Call) -> Result<(Transport, Vec<u8>), Fault> {
     if !call.is_upgrade() {
-        return Err(Fault::Bad("upgrade_required", "this path speaks WebSocket: send Upgrade: websocket".into()));
+        return Err(Fault::Bad(
+            "upgrade_required",
+            "this path speaks WebSocket: send Upgrade: websocket".into(),
+        ));
     }
     let bad = |what: &str| Fault::Bad("bad_handshake", what.into());
     if query::header(&call.headers, "sec-websocket-version") != Some("13") {

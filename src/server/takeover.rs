@@ -44,18 +44,36 @@ pub async fn serve(node: Arc<Node>, socket: Accepted, leases: Vec<Lease>, draini
     match socket {
         Accepted::Tcp(socket) => {
             if let Some((takeover, socket, rest)) = http(&node, socket, draining).await {
-                hand_over(&node, socket.into_std().map(|s| Socket::Tcp(mio::net::TcpStream::from_std(s))), takeover, rest, leases);
+                hand_over(
+                    &node,
+                    socket.into_std().map(|s| Socket::Tcp(mio::net::TcpStream::from_std(s))),
+                    takeover,
+                    rest,
+                    leases,
+                );
             }
         }
         Accepted::Unix(socket) => {
             if let Some((takeover, socket, rest)) = http(&node, socket, draining).await {
-                hand_over(&node, socket.into_std().map(|s| Socket::Unix(mio::net::UnixStream::from_std(s))), takeover, rest, leases);
+                hand_over(
+                    &node,
+                    socket.into_std().map(|s| Socket::Unix(mio::net::UnixStream::from_std(s))),
+                    takeover,
+                    rest,
+                    leases,
+                );
             }
         }
     }
 }
 
-fn hand_over(node: &Node, socket: io::Result<Socket>, takeover: Takeover, rest: bytes::Bytes, leases: Vec<Lease>) {
+fn hand_over(
+    node: &Node,
+    socket: io::Result<Socket>,
+    takeover: Takeover,
+    rest: bytes::Bytes,
+    leases: Vec<Lease>,
+) {
     let Takeover { dialect, transport, head, identity } = takeover;
     match socket {
         Ok(socket) => {
@@ -111,7 +129,11 @@ fn take(slot: &Slot) -> Option<Takeover> {
     crate::sync::lock(slot).take()
 }
 
-async fn respond(node: Arc<Node>, left: Slot, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn respond(
+    node: Arc<Node>,
+    left: Slot,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     node.http_metrics.requests.add(1);
     match routes::route(&node, request).await {
         Answer::Response(response) => Ok(response),

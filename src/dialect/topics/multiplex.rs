@@ -164,7 +164,12 @@ impl Multiplex {
         }
     }
 
-    fn unsubscribe(&mut self, topic: &str, reference: Option<&str>, host: &mut dyn Host) -> Result<(), Wrong> {
+    fn unsubscribe(
+        &mut self,
+        topic: &str,
+        reference: Option<&str>,
+        host: &mut dyn Host,
+    ) -> Result<(), Wrong> {
         let known = if topic.contains('*') {
             let watching = self.patterns.remove(topic).unwrap_or_default();
             watching.topics.iter().for_each(|topic| {

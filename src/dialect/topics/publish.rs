@@ -26,7 +26,9 @@ impl Publisher {
         let (mut batch, mut report) = (Batch::default(), Report::default());
         for line in lines::split(text, EVENT_BYTES_MAX) {
             let added = line.content.map_err(|long| long.to_string()).and_then(|content| {
-                batch.route(content, self.topic.as_deref(), |topic| host.may_publish(topic)).map_err(|invalid| invalid.to_string())
+                batch
+                    .route(content, self.topic.as_deref(), |topic| host.may_publish(topic))
+                    .map_err(|invalid| invalid.to_string())
             });
             if let Err(why) = added {
                 report.failed(line.number, &why);
@@ -65,7 +67,9 @@ impl Dialect for Publisher {
 
     fn received(&mut self, message: Message<'_>, host: &mut dyn Host) {
         match message {
-            Message::Text("{\"type\":\"ping\"}") => host.send("pong", &messages::pong(host.now().unix_ms, None)),
+            Message::Text("{\"type\":\"ping\"}") => {
+                host.send("pong", &messages::pong(host.now().unix_ms, None))
+            }
             Message::Text(text) => self.publish(text.as_bytes(), host),
             Message::Binary(_) => host.close(Disconnect::Binary),
         }

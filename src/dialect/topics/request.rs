@@ -27,7 +27,8 @@ fn wrong(parameter: &'static str, problem: impl std::fmt::Display) -> RequestErr
 /// # Errors
 /// It is neither.
 pub fn parse_position(text: &str) -> Result<Start, RequestError> {
-    let number = |text: &str| text.parse().map_err(|_| wrong("after", "a position is epoch:offset or an offset"));
+    let number =
+        |text: &str| text.parse().map_err(|_| wrong("after", "a position is epoch:offset or an offset"));
     match text.split_once(':') {
         Some((epoch, offset)) => Ok(Start::After { epoch: Some(number(epoch)?), offset: number(offset)? }),
         None => Ok(Start::After { epoch: None, offset: number(text)? }),
@@ -48,7 +49,11 @@ pub(super) fn parse_from(text: &str) -> Result<Start, RequestError> {
 }
 
 /// The parameters of a request; `last_event_id` is its header.
-fn parse_start(query: &[(String, String)], last_event_id: Option<&str>, otherwise: Start) -> Result<Start, RequestError> {
+fn parse_start(
+    query: &[(String, String)],
+    last_event_id: Option<&str>,
+    otherwise: Start,
+) -> Result<Start, RequestError> {
     let get = |name: &str| find(query, name);
     let after = last_event_id.or(get("after")).or(get("last_event_id")).or(get("Last-Event-ID"));
     match (after, get("since"), get("from")) {
@@ -105,7 +110,8 @@ pub fn parse_sse(
     let positions = last_event_id.or(find(query, "positions")).unwrap_or_default();
     // An id of this stream is a list of positions; none of its parameters is a single one.
     let single: Vec<_> = query.iter().filter(|(key, _)| key != "after").cloned().collect();
-    let wanted = topics.into_iter().map(|topic| parse_reader(topic, &single, None)).collect::<Result<_, _>>()?;
+    let wanted =
+        topics.into_iter().map(|topic| parse_reader(topic, &single, None)).collect::<Result<_, _>>()?;
     Ok((wanted, parse_positions(positions)?))
 }
 
@@ -137,11 +143,12 @@ pub struct Page {
 /// # Errors
 /// Names the parameter.
 pub fn parse_page(query: &[(String, String)], last_event_id: Option<&str>) -> Result<Page, RequestError> {
-    let number = |name: &'static str, otherwise: u64, most: u64| match find(query, name).map(str::parse::<u64>) {
-        None => Ok(otherwise),
-        Some(Ok(number)) if number <= most => Ok(number),
-        Some(_) => Err(wrong(name, format!("a whole number up to {most}"))),
-    };
+    let number =
+        |name: &'static str, otherwise: u64, most: u64| match find(query, name).map(str::parse::<u64>) {
+            None => Ok(otherwise),
+            Some(Ok(number)) if number <= most => Ok(number),
+            Some(_) => Err(wrong(name, format!("a whole number up to {most}"))),
+        };
     let reader = parse_reader("", query, last_event_id)?;
     Ok(Page {
         start: parse_start(query, last_event_id, Start::Oldest)?,

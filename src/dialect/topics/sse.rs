@@ -29,7 +29,9 @@ impl MultiplexSse {
 
     fn read(&mut self, index: usize, topic: &str, default: Start, host: &mut dyn Host) {
         if self.topics == SSE_TOPICS_MAX {
-            let text = format!("a multiplexed SSE stream carries at most {SSE_TOPICS_MAX} topics; {topic} is left out");
+            let text = format!(
+                "a multiplexed SSE stream carries at most {SSE_TOPICS_MAX} topics; {topic} is left out"
+            );
             return host.send("error", &messages::error("too_many_topics", &text, None));
         }
         let wanted = &self.wanted[index];
