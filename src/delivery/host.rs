@@ -59,7 +59,19 @@ impl<N: Net> Host for ShardHost<'_, N> {
     }
 
     fn send(&mut self, event: &str, text: &[u8]) {
-        self.enqueue(|transport, queue| frame::message(transport, event, text, queue));
+        self.send_at(event, b"", text);
+    }
+
+    fn send_at(&mut self, event: &str, id: &[u8], text: &[u8]) {
+        self.enqueue(|transport, queue| frame::message(transport, event, id, text, queue));
+    }
+
+    fn places(&self) -> Vec<(Arc<Topic>, u64)> {
+        let slots = &self.shard.slots;
+        let refs = self.shard.conns[self.conn as usize].subs.refs().iter();
+        refs.map(|at| (&slots[at.slot as usize], at.index))
+            .map(|(slot, index)| (Arc::clone(&slot.topic), slot.subs[index as usize].cursor))
+            .collect()
     }
 
     fn send_retry(&mut self) {

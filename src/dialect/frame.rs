@@ -83,12 +83,15 @@ fn line(out: &mut Vec<u8>, text: &impl Fn(&mut Vec<u8>)) {
     out.push(b'\n');
 }
 
-/// Appends a message for one client; `event` names it on SSE.
-pub fn message(transport: Transport, event: &str, text: &[u8], out: &mut Vec<u8>) {
+/// Appends a message for one client; on SSE `event` names it, and `id`, if not empty, is its position.
+pub fn message(transport: Transport, event: &str, id: &[u8], text: &[u8], out: &mut Vec<u8>) {
     match transport {
         Transport::WebSocket | Transport::Deflate => encode_frame(out, Opcode::Text, false, text),
         Transport::SseChunked | Transport::Sse => {
-            let mut block = Vec::with_capacity(text.len() + event.len() + 24);
+            let mut block = Vec::with_capacity(text.len() + event.len() + id.len() + 32);
+            if !id.is_empty() {
+                block.extend_from_slice(&[b"id: ", id, b"\n"].concat());
+            }
             sse::write_event(&mut block, event);
             sse::write_data(&mut block, text);
             block.push(b'\n');

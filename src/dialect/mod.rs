@@ -171,6 +171,13 @@ pub trait Host {
     /// Sends a message to this client alone; `event` names it where the transport has names (SSE).
     fn send(&mut self, event: &str, text: &[u8]);
 
+    /// As [`Self::send`], for a message that moves the client's position to `id` (SSE; others ignore it): who
+    /// is cut off right after it comes back with `id`.
+    fn send_at(&mut self, event: &str, id: &[u8], text: &[u8]);
+
+    /// Where the connection stands in every topic that it reads.
+    fn places(&self) -> Vec<(Arc<Topic>, u64)>;
+
     /// Sends a hint, spread at random, of how long to wait before connecting again; SSE only, where the
     /// transport has such hints.
     fn send_retry(&mut self);

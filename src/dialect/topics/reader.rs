@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::{Dialect, Gap, Host, Message, Start, Subscribe, Transport};
 use super::messages;
-use super::view;
+use super::{view, write_position};
 use crate::engine::Topic;
 use crate::engine::filter::Filter;
 use crate::error::Disconnect;
@@ -56,7 +56,13 @@ impl Reader {
         };
         let pattern = wanted.is_pattern().then_some(wanted.topic.as_str());
         match host.subscribe(&request) {
-            Ok(outcome) => host.send("subscribed", &messages::subscribed(&outcome, pattern, None)),
+            Ok(outcome) => {
+                let mut id = Vec::new();
+                if pattern.is_none() {
+                    write_position(outcome.topic.epoch(), outcome.offset, &mut id);
+                }
+                host.send_at("subscribed", &id, &messages::subscribed(&outcome, pattern, None));
+            }
             Err(refusal) => {
                 host.send("error", &messages::refused(&refusal, None));
                 if pattern.is_none() {

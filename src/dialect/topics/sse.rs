@@ -47,7 +47,8 @@ impl MultiplexSse {
         match host.subscribe(&request) {
             Ok(outcome) => {
                 self.topics += 1;
-                host.send("subscribed", &messages::subscribed(&outcome, pattern, None));
+                let id = positions(host.places().iter().map(|(topic, offset)| (&**topic, *offset)));
+                host.send_at("subscribed", &id, &messages::subscribed(&outcome, pattern, None));
             }
             Err(refusal) => host.send("error", &messages::refused(&refusal, None)),
         }
@@ -101,16 +102,19 @@ impl Dialect for MultiplexSse {
     }
 
     fn prefix(&self, places: &[Place<'_>], out: &mut Vec<u8>) {
-        let mut id = Vec::with_capacity(places.len() * 48);
-        let mut separator = "id: ";
-        for place in places {
-            id.extend_from_slice(separator.as_bytes());
-            id.extend_from_slice(place.topic.name().as_bytes());
-            id.push(b'=');
-            super::write_position(place.topic.epoch(), place.offset, &mut id);
-            separator = ",";
-        }
-        id.push(b'\n');
-        frame::raw(self.transport, &id, out);
+        let id = positions(places.iter().map(|place| (place.topic, place.offset)));
+        frame::raw(self.transport, &[b"id: ", &id[..], b"\n"].concat(), out);
     }
+}
+
+/// The id that resumes all of `places`.
+fn positions<'t>(places: impl Iterator<Item = (&'t Topic, u64)>) -> Vec<u8> {
+    let mut id = Vec::new();
+    for (topic, offset) in places {
+        id.extend_from_slice(if id.is_empty() { b"" } else { b"," });
+        id.extend_from_slice(topic.name().as_bytes());
+        id.push(b'=');
+        super::write_position(topic.epoch(), offset, &mut id);
+    }
+    id
 }
