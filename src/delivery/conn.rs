@@ -1,7 +1,7 @@
 //! A connection: what a shard keeps about one client. Small, because most of them are idle.
 
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -46,6 +46,15 @@ impl Read for Socket {
         match self {
             Self::Tcp(socket) => socket.read(buffer),
             Self::Unix(socket) => socket.read(buffer),
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(socket) => socket.as_fd(),
+            Self::Unix(socket) => socket.as_fd(),
         }
     }
 }
@@ -250,6 +259,8 @@ pub struct Flags {
     pub prefixed: bool,
     /// A ping is unanswered.
     pub pinged: bool,
+    /// It has not taken its rest in time: nothing of it is kept.
+    pub overdue: bool,
     /// The peer has sent its close.
     pub peer_closed: bool,
 }

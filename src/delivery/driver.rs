@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crossbeam_epoch as epoch;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use socket2::SockRef;
 
 use super::clock::Clock;
 use super::conn::{Handoff, Socket};
@@ -52,6 +53,11 @@ impl Net for Epoll {
 
     fn queued(&self, key: i32) -> usize {
         sys::queued(key)
+    }
+
+    fn abort(&mut self, socket: Socket) {
+        // A socket that cannot be reset is dropped all the same.
+        let _refused: io::Result<()> = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
     }
 
     fn close(&mut self, socket: Socket) {

@@ -107,7 +107,10 @@ impl<N: Net> Shard<N> {
         while let Some(id) = self.doomed.pop() {
             self.unsubscribe_all(id);
             let conn = self.conns.remove(id as usize);
-            self.net.close(conn.socket);
+            match conn.flags.overdue {
+                true => self.net.abort(conn.socket),
+                false => self.net.close(conn.socket),
+            }
         }
         self.metrics.connections.set(self.conns.len() as u64);
         if self.conns.is_empty() && self.conns.capacity() > 0 {

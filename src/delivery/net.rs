@@ -35,6 +35,9 @@ pub trait Net {
     /// Bytes that the kernel holds and the peer has not acknowledged.
     fn queued(&self, key: i32) -> usize;
 
+    /// Drops the socket and what the kernel still holds of it: the peer has had its time.
+    fn abort(&mut self, socket: Self::Socket);
+
     /// Drops the socket.
     fn close(&mut self, socket: Self::Socket);
 }

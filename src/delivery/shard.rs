@@ -27,6 +27,9 @@ use crate::engine::{Now, Publish, Registry};
 use crate::limits::{TURN_ADOPT_MAX, TURN_BYTES_MAX, TURN_WRITES_MAX};
 use crate::metrics::ShardMetrics;
 
+/// How far apart two passes over the same subscriptions begin; a prime, so that all places get their turn.
+const ROTATION: usize = 61;
+
 /// What shards share.
 #[derive(Clone)]
 pub struct Shared {
@@ -243,13 +246,15 @@ impl<N: Net> Shard<N> {
         slot.interest.clear();
         let head = slot.topic.head();
         let start = if slot.live == 0 { 0 } else { slot.at % slot.live };
-        let behind = self.walk(id, head, start, usize::MAX, &pin) && self.walk(id, head, 0, start, &pin);
-        let slot = &mut self.slots[id as usize];
-        if behind {
-            // Whole pass: the next one begins elsewhere, so that nobody is always last.
-            slot.at = slot.at.wrapping_add(61);
-        } else {
+        let first = self.walk(id, head, start, usize::MAX, &pin);
+        let second = !self.budget.spent() && self.walk(id, head, 0, start, &pin);
+        if !(first && second) {
             self.queue_slot(id);
+        }
+        if !self.budget.spent() {
+            // Whole pass: the next one begins elsewhere, so that nobody is always last.
+            let slot = &mut self.slots[id as usize];
+            slot.at = slot.at.wrapping_add(ROTATION);
         }
     }
 

@@ -54,14 +54,12 @@ pub struct Slot {
     pub at: usize,
     /// It stands in the queue of topics of this turn.
     pub queued: bool,
-    /// A pass was cut short by the budget.
-    pub resumed: bool,
 }
 
 impl Slot {
     /// A slot without subscriptions.
     pub fn new(topic: Arc<Topic>, interest: Arc<Interest>) -> Self {
-        Self { topic, interest, subs: Vec::new(), live: 0, at: 0, queued: false, resumed: false }
+        Self { topic, interest, subs: Vec::new(), live: 0, at: 0, queued: false }
     }
 
     /// Whether the subscription at `index` is live.

@@ -124,6 +124,7 @@ impl<N: Net> Shard<N> {
     fn close_overdue(&mut self, id: u32, now_ms: u64) {
         let since = (now_ms as u32).wrapping_sub(self.conns[id as usize].progress_ms);
         if u64::from(since) >= CLOSE_MS {
+            self.conns[id as usize].flags.overdue = true;
             self.doom(id);
         } else {
             self.schedule(id, now_ms + CLOSE_MS - u64::from(since));
