@@ -178,3 +178,5 @@ pub const ACCEPT_PAUSE_MS: u64 = 50;
 pub const GARBAGE_BYTES_FLUSH: u64 = 4 << 20;
 /// Bytes of a page of history; it ends after the event that exceeds them.
 pub const PAGE_BYTES_MAX: usize = 4 << 20;
+/// How long a connection without a request stays out of sight of the listener, seconds.
+pub const DEFER_ACCEPT_SECONDS: u32 = 5;

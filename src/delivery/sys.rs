@@ -39,10 +39,21 @@ pub fn disable_huge_pages() {
 /// # Errors
 /// The system's.
 pub fn set_notsent_lowat(fd: RawFd, bytes: u32) -> io::Result<()> {
+    set_tcp_option(fd, libc::TCP_NOTSENT_LOWAT, bytes)
+}
+
+/// Reports connections to a listener only when their first bytes are there (TCP_DEFER_ACCEPT), or after
+/// `seconds`.
+///
+/// # Errors
+/// The system's.
+pub fn set_defer_accept(fd: RawFd, seconds: u32) -> io::Result<()> {
+    set_tcp_option(fd, libc::TCP_DEFER_ACCEPT, seconds)
+}
+
+fn set_tcp_option(fd: RawFd, option: libc::c_int, value: u32) -> io::Result<()> {
     let size = size_of::<u32>() as libc::socklen_t;
     // SAFETY: pointer and length are those of one live local (1, 2).
-    let result = unsafe {
-        libc::setsockopt(fd, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, (&raw const bytes).cast(), size)
-    };
+    let result = unsafe { libc::setsockopt(fd, libc::IPPROTO_TCP, option, (&raw const value).cast(), size) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -1,34 +1,37 @@
 //! Listeners and what becomes of an accepted socket.
 
-use std::io;
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::node::{Full, Node};
+use super::socket::LazyTcp;
 use super::takeover;
 use crate::config::{Delivery, Listen};
 use crate::delivery::{Leases, sys};
-use crate::limits::{ACCEPT_PAUSE_MS, LISTEN_BACKLOG};
+use crate::limits::{ACCEPT_PAUSE_MS, DEFER_ACCEPT_SECONDS, LISTEN_BACKLOG};
 
 /// An open listener.
 pub enum Listener {
     /// TCP.
-    Tcp(TcpListener),
+    Tcp(AsyncFd<mio::net::TcpListener>),
     /// A Unix socket, and its path, which is removed at the end.
     Unix(UnixListener, String),
 }
 
-/// A socket that hyper can use and that can be taken back from it.
+/// A connection that was accepted.
 pub enum Accepted {
     /// TCP.
-    Tcp(TcpStream),
+    Tcp(LazyTcp),
     /// Unix domain.
     Unix(UnixStream),
 }
@@ -38,16 +41,18 @@ impl Listener {
     ///
     /// # Errors
     /// The system's. A Unix socket that a dead server left behind is replaced; a live one is an error.
-    pub fn open(listen: &Listen) -> io::Result<Self> {
+    pub fn open(listen: &Listen, delivery: &Delivery) -> io::Result<Self> {
         match listen {
             Listen::Tcp(address) => {
                 let socket =
                     RawSocket::new(Domain::for_address(*address), Type::STREAM, Some(Protocol::TCP))?;
                 socket.set_reuse_address(true)?;
                 socket.set_nonblocking(true)?;
+                prepare(&socket, delivery)?;
                 socket.bind(&(*address).into())?;
                 socket.listen(LISTEN_BACKLOG)?;
-                Ok(Self::Tcp(TcpListener::from_std(socket.into())?))
+                let listener = mio::net::TcpListener::from_std(socket.into());
+                Ok(Self::Tcp(watch(listener)?))
             }
             Listen::Unix(path) => {
                 if std::os::unix::net::UnixStream::connect(path).is_err() {
@@ -62,9 +67,10 @@ impl Listener {
     /// Where clients connect to.
     pub fn url(&self) -> String {
         match self {
-            Self::Tcp(listener) => {
-                listener.local_addr().map_or_else(|_| "http://?".into(), |at| format!("http://{at}"))
-            }
+            Self::Tcp(listener) => listener
+                .get_ref()
+                .local_addr()
+                .map_or_else(|_| "http://?".into(), |at| format!("http://{at}")),
             Self::Unix(_, path) => format!("unix:{path}"),
         }
     }
@@ -72,12 +78,37 @@ impl Listener {
     async fn accept(&self) -> io::Result<(Accepted, Option<IpAddr>)> {
         match self {
             Self::Tcp(listener) => {
-                let (socket, peer) = listener.accept().await?;
-                Ok((Accepted::Tcp(socket), Some(peer.ip())))
+                let (socket, peer) =
+                    listener.async_io(Interest::READABLE, |listener| listener.accept()).await?;
+                Ok((Accepted::Tcp(LazyTcp::Fresh(socket)), Some(peer.ip())))
             }
             Self::Unix(listener, _) => Ok((Accepted::Unix(listener.accept().await?.0), None)),
         }
     }
+}
+
+/// Puts a listener under the runtime's epoll. The runtime's own listener registers every socket it accepts,
+/// which ours must not.
+#[allow(
+    deprecated,
+    reason = "sound here: mio's listener owns its descriptor until it is dropped; the successor is unsafe"
+)]
+fn watch(listener: mio::net::TcpListener) -> io::Result<AsyncFd<mio::net::TcpListener>> {
+    AsyncFd::with_interest(listener, Interest::READABLE)
+}
+
+/// Options that accepted sockets inherit. Small frames leave at once, a backlog stays in the ring, where it is
+/// shared, and a connection is accepted when its request is there.
+fn prepare(listener: &RawSocket, delivery: &Delivery) -> io::Result<()> {
+    listener.set_tcp_nodelay(true)?;
+    sys::set_defer_accept(listener.as_raw_fd(), DEFER_ACCEPT_SECONDS)?;
+    if delivery.notsent_lowat_bytes > 0 {
+        sys::set_notsent_lowat(listener.as_raw_fd(), delivery.notsent_lowat_bytes as u32)?;
+    }
+    if delivery.send_buffer_bytes > 0 {
+        listener.set_send_buffer_size(delivery.send_buffer_bytes)?;
+    }
+    Ok(())
 }
 
 impl Drop for Listener {
@@ -127,7 +158,7 @@ fn welcome(
         Ok(leases) => start(Arc::clone(node), socket, leases, draining.clone(), alive.clone()),
         Err(full) => {
             node.http_metrics.refused_connections.add(1);
-            refuse(&socket, full);
+            refuse(socket, full);
         }
     }
 }
@@ -141,32 +172,14 @@ fn start(
     draining: watch::Receiver<bool>,
     alive: mpsc::Sender<()>,
 ) {
-    if let Accepted::Tcp(socket) = &socket
-        && let Err(error) = prepare(socket, &node.config.delivery)
-    {
-        tracing::debug!(%error, "a socket broke before it was used");
-        return;
-    }
     tokio::spawn(async move {
         takeover::serve(node, socket, leases, draining).await;
         drop(alive);
     });
 }
 
-/// Small frames leave at once, and a backlog stays in the ring, where it is shared.
-fn prepare(socket: &TcpStream, delivery: &Delivery) -> io::Result<()> {
-    socket.set_nodelay(true)?;
-    if delivery.notsent_lowat_bytes > 0 {
-        sys::set_notsent_lowat(socket.as_raw_fd(), delivery.notsent_lowat_bytes as u32)?;
-    }
-    if delivery.send_buffer_bytes > 0 {
-        SockRef::from(socket).set_send_buffer_size(delivery.send_buffer_bytes)?;
-    }
-    Ok(())
-}
-
 /// Says no without reading the request: there is no room for it.
-fn refuse(socket: &Accepted, full: Full) {
+fn refuse(socket: Accepted, full: Full) {
     let (status, code) = match full {
         Full::Node => ("503 Service Unavailable", "too_many_connections"),
         Full::Address => ("429 Too Many Requests", "too_many_connections_from_address"),
@@ -180,7 +193,8 @@ fn refuse(socket: &Accepted, full: Full) {
     let text = head + &body;
     // Best effort: a peer that does not get it sees the connection close.
     let _sent = match socket {
-        Accepted::Tcp(socket) => socket.try_write(text.as_bytes()),
+        Accepted::Tcp(LazyTcp::Fresh(mut socket)) => socket.write(text.as_bytes()),
+        Accepted::Tcp(_) => Ok(0),
         Accepted::Unix(socket) => socket.try_write(text.as_bytes()),
     };
 }

@@ -11,6 +11,7 @@ mod node;
 mod publish;
 mod query;
 mod routes;
+mod socket;
 mod streams;
 mod takeover;
 
@@ -48,7 +49,8 @@ impl Server {
     /// An address cannot be listened on, or the system has no descriptors or threads left.
     pub fn bind(config: Config) -> anyhow::Result<Self> {
         let open = |listen: &Listen| {
-            Listener::open(listen).with_context(|| format!("cannot listen on {}", listen.url()))
+            Listener::open(listen, &config.delivery)
+                .with_context(|| format!("cannot listen on {}", listen.url()))
         };
         let listeners = config.general.listen.iter().map(open).collect::<anyhow::Result<_>>()?;
         Ok(Self { node: Arc::new(Node::start(config)?), listeners })

@@ -6,7 +6,6 @@
 
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -16,15 +15,15 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
 use super::accept::Accepted;
 use super::answer::{Answer, Body};
 use super::node::Node;
 use super::routes;
+use super::socket::Reclaim;
 use crate::auth::Identity;
-use crate::delivery::{Handoff, Leases, Socket};
+use crate::delivery::{Handoff, Leases};
 use crate::dialect::{Dialect, Transport};
 
 /// A stream that begins: everything about it but the socket.
@@ -42,42 +41,22 @@ pub struct Takeover {
 /// Serves one connection until it ends or becomes a stream.
 pub async fn serve(node: Arc<Node>, socket: Accepted, leases: Leases, draining: watch::Receiver<bool>) {
     match socket {
-        Accepted::Tcp(socket) => {
-            if let Some((takeover, socket, rest)) = http(&node, socket, draining).await {
-                hand_over(
-                    &node,
-                    socket.into_std().map(|s| Socket::Tcp(mio::net::TcpStream::from_std(s))),
-                    takeover,
-                    rest,
-                    leases,
-                );
-            }
-        }
-        Accepted::Unix(socket) => {
-            if let Some((takeover, socket, rest)) = http(&node, socket, draining).await {
-                hand_over(
-                    &node,
-                    socket.into_std().map(|s| Socket::Unix(mio::net::UnixStream::from_std(s))),
-                    takeover,
-                    rest,
-                    leases,
-                );
-            }
-        }
+        Accepted::Tcp(socket) => serve_socket(&node, socket, leases, draining).await,
+        Accepted::Unix(socket) => serve_socket(&node, socket, leases, draining).await,
     }
 }
 
-fn hand_over(
-    node: &Node,
-    socket: io::Result<Socket>,
-    takeover: Takeover,
-    rest: bytes::Bytes,
+async fn serve_socket(
+    node: &Arc<Node>,
+    socket: impl Reclaim,
     leases: Leases,
+    draining: watch::Receiver<bool>,
 ) {
+    let Some((takeover, socket, read_ahead)) = http(node, socket, draining).await else { return };
     let Takeover { dialect, transport, head, identity } = takeover;
-    match socket {
+    match socket.reclaim() {
         Ok(socket) => {
-            let handoff = Handoff { socket, dialect, transport, head, read_ahead: rest, identity, leases };
+            let handoff = Handoff { socket, dialect, transport, head, read_ahead, identity, leases };
             node.shards.hand_over(Box::new(handoff));
         }
         Err(error) => tracing::warn!(%error, "a socket could not be taken over"),
@@ -89,7 +68,7 @@ type Taken<S> = (Takeover, S, bytes::Bytes);
 /// Drives hyper until the connection ends (`None`) or one of its requests asks for a stream.
 async fn http<S>(node: &Arc<Node>, socket: S, mut draining: watch::Receiver<bool>) -> Option<Taken<S>>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Reclaim,
 {
     let left: Slot = Arc::default();
     let service = {
