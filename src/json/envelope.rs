@@ -92,9 +92,8 @@ impl Member {
         }
     }
 
-    /// From its name as it stands in JSON, in quotes and perhaps with escapes.
-    fn from_json(name: &str) -> Option<Self> {
-        Some(match unquote(name)?.as_ref() {
+    fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
             "data" => Self::Data,
             "type" => Self::Type,
             "id" => Self::Id,
@@ -103,6 +102,14 @@ impl Member {
             "idempotency_key" => Self::IdempotencyKey,
             "topic" => Self::Topic,
             _ => return None,
+        })
+    }
+
+    /// From its name as it stands in JSON: in quotes, and perhaps, though hardly ever, with escapes.
+    fn from_json(name: &str) -> Option<Self> {
+        Self::from_name(&name[1..name.len() - 1]).or_else(|| match unquote(name)? {
+            Cow::Owned(plain) => Self::from_name(&plain),
+            Cow::Borrowed(_) => None,
         })
     }
 }
@@ -297,7 +304,8 @@ impl<'a> Members<'a> {
         let name_end = scan::string(bytes, at + 1)?;
         let start = scan::colon(bytes, name_end)?;
         let end = scan::value(bytes, start)?;
-        match Member::from_json(&text[at..name_end]).filter(|&member| routed || member != Member::Topic) {
+        let member = if self.known { Member::from_json(&text[at..name_end]) } else { None };
+        match member.filter(|&member| routed || member != Member::Topic) {
             Some(member) => self.add(member, &text[start..end]),
             None => self.known = false,
         }
