@@ -1,10 +1,27 @@
-//! Reading one line of a publisher: serde_json and raw values, as we do, against simd-json, which rewrites its input in place and
-//! so needs a copy of a text that is to be passed on. Lines of 256, 474 and 2048 bytes.
+//! Reading one line of a publisher: our scan with everything that `parse_routed` checks, against serde_json with borrowed members, and
+//! simd-json, which rewrites its input in place and so needs a copy of a text that is to be passed on.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use millrace::json::envelope;
+use serde_json::value::RawValue;
 use simd_json::Buffers;
 use std::hint::black_box;
+
+#[derive(serde::Deserialize)]
+struct Borrowed<'a> {
+    topic: &'a str,
+    r#type: &'a str,
+    id: &'a str,
+    key: &'a str,
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+impl Borrowed<'_> {
+    fn bytes(&self) -> usize {
+        [self.topic, self.r#type, self.id, self.key, self.data.get()].map(str::len).iter().sum()
+    }
+}
 
 /// An envelope of exactly `bytes` bytes, with data of some nesting and a text of the length that is missing.
 fn line(bytes: usize) -> Vec<u8> {
@@ -23,6 +40,12 @@ fn parse(c: &mut Criterion) {
         group.bench_with_input(BenchmarkId::new("envelope", bytes), &line, |b, line| {
             b.iter(|| {
                 envelope::parse_routed(black_box(line), None).map(|routed| routed.publication.data.len())
+            });
+        });
+        group.bench_with_input(BenchmarkId::new("serde_json borrowed", bytes), &line, |b, line| {
+            b.iter(|| {
+                let text = simdutf8::basic::from_utf8(black_box(line)).ok()?;
+                serde_json::from_str::<Borrowed<'_>>(text).ok().map(|event| event.bytes())
             });
         });
         group.bench_with_input(BenchmarkId::new("simd-json copy+tape", bytes), &line, |b, line| {

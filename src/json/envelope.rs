@@ -8,9 +8,10 @@
 //! A member that is `null` or `""` counts as not given. This is the hot path of publishing.
 
 use super::depth::is_too_deep;
+use super::scan::{self, Stop};
 use crate::engine::name::{self, NameError};
 use crate::limits::{ATTRIBUTE_BYTES_MAX, JSON_DEPTH_MAX, TAG_BYTES_MAX, TAGS_MAX};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Error as _, IgnoredAny};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
@@ -91,16 +92,24 @@ impl Member {
         }
     }
 
-    fn from_name(name: &[u8]) -> Option<Self> {
+    fn from_name(name: &str) -> Option<Self> {
         Some(match name {
-            b"data" => Self::Data,
-            b"type" => Self::Type,
-            b"id" => Self::Id,
-            b"key" => Self::Key,
-            b"tags" => Self::Tags,
-            b"idempotency_key" => Self::IdempotencyKey,
-            b"topic" => Self::Topic,
+            "data" => Self::Data,
+            "type" => Self::Type,
+            "id" => Self::Id,
+            "key" => Self::Key,
+            "tags" => Self::Tags,
+            "idempotency_key" => Self::IdempotencyKey,
+            "topic" => Self::Topic,
             _ => return None,
+        })
+    }
+
+    /// From its name as it stands in JSON: in quotes, and perhaps, though hardly ever, with escapes.
+    fn from_json(name: &str) -> Option<Self> {
+        Self::from_name(&name[1..name.len() - 1]).or_else(|| match unquote(name)? {
+            Cow::Owned(plain) => Self::from_name(&plain),
+            Cow::Borrowed(_) => None,
         })
     }
 }
@@ -212,7 +221,7 @@ enum Read<'a> {
 
 /// The members of an object that may be an envelope.
 struct Members<'a> {
-    raw: [Option<&'a RawValue>; MEMBERS],
+    raw: [Option<&'a str>; MEMBERS],
     twice: Option<Member>,
     /// There was no member but those of an envelope.
     known: bool,
@@ -224,17 +233,28 @@ fn read(text: &str, routed: bool) -> Result<Read<'_>, Invalid> {
         check_json(text)?;
         return Ok(Read::Data(text));
     }
-    let mut json = serde_json::Deserializer::from_str(text);
-    let members = json.deserialize_map(MembersVisitor { routed })?;
-    json.end()?;
-    let envelope = members.known && members.raw[Member::Data as usize].is_some();
+    let members = Members::read(text, routed).map_err(|stop| invalid(text, stop))?;
+    let envelope = members.known && members.get(Member::Data).is_some();
     Ok(if envelope { Read::Envelope(members) } else { Read::Data(text) })
 }
 
 fn check_json(text: &str) -> Result<(), Invalid> {
+    match scan::value(text.as_bytes(), 0) {
+        Ok(end) if end == text.len() => Ok(()),
+        Ok(_) => Err(invalid(text, Stop::Syntax)),
+        Err(stop) => Err(invalid(text, stop)),
+    }
+}
+
+/// The scan says that a text is wrong; serde_json says why.
+#[cold]
+fn invalid(text: &str, stop: Stop) -> Invalid {
     let mut json = serde_json::Deserializer::from_str(text);
-    IgnoredAny::deserialize(&mut json)?;
-    Ok(json.end()?)
+    match IgnoredAny::deserialize(&mut json).and_then(|_| json.end()) {
+        _ if stop == Stop::Deep => Invalid::TooDeep,
+        Err(error) => Invalid::Json(error),
+        Ok(()) => Invalid::Json(serde_json::Error::custom("not accepted")),
+    }
 }
 
 fn plain(data: &str) -> Result<Parsed<'_>, Invalid> {
@@ -252,10 +272,52 @@ fn invalid_at(bytes: &[u8]) -> usize {
 
 /// Without what JSON calls white space, which is less than what Unicode does.
 fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\n', '\r'])
+    let text = &text[scan::white(text.as_bytes(), 0)..];
+    text.trim_end_matches([' ', '\t', '\n', '\r'])
 }
 
 impl<'a> Members<'a> {
+    /// Reads an object, which is the whole of `text`. `topic` is a known member when it is `routed`.
+    fn read(text: &'a str, routed: bool) -> Result<Self, Stop> {
+        let bytes = text.as_bytes();
+        let mut members = Self { raw: [None; MEMBERS], twice: None, known: true };
+        let mut at = scan::white(bytes, 1);
+        if bytes.get(at) != Some(&b'}') {
+            while at < bytes.len() {
+                at = members.member(text, at, routed)?;
+                match bytes.get(at) {
+                    Some(b',') => at = scan::white(bytes, at + 1),
+                    Some(b'}') => break,
+                    _ => return Err(Stop::Syntax),
+                }
+            }
+        }
+        if at + 1 == bytes.len() { Ok(members) } else { Err(Stop::Syntax) }
+    }
+
+    /// Reads the member that begins at `at`; returns where the next token is.
+    fn member(&mut self, text: &'a str, at: usize, routed: bool) -> Result<usize, Stop> {
+        let bytes = text.as_bytes();
+        if bytes.get(at) != Some(&b'"') {
+            return Err(Stop::Syntax);
+        }
+        let name_end = scan::string(bytes, at + 1)?;
+        let start = scan::colon(bytes, name_end)?;
+        let end = scan::value(bytes, start)?;
+        let member = if self.known { Member::from_json(&text[at..name_end]) } else { None };
+        match member.filter(|&member| routed || member != Member::Topic) {
+            Some(member) => self.add(member, &text[start..end]),
+            None => self.known = false,
+        }
+        Ok(scan::white(bytes, end))
+    }
+
+    fn add(&mut self, member: Member, value: &'a str) {
+        if self.raw[member as usize].replace(value).is_some() {
+            self.twice = self.twice.or(Some(member));
+        }
+    }
+
     fn publication(&self) -> Result<Parsed<'a>, Invalid> {
         match self.twice {
             Some(member) => Err(Invalid::Twice(member)),
@@ -298,7 +360,7 @@ impl<'a> Members<'a> {
     }
 
     fn get(&self, member: Member) -> Option<&'a str> {
-        self.raw[member as usize].map(RawValue::get)
+        self.raw[member as usize]
     }
 }
 
@@ -321,64 +383,6 @@ fn check_tags(tags: Vec<Cow<'_, str>>) -> Result<Vec<Cow<'_, str>>, Invalid> {
         _ if tags.len() > TAGS_MAX => Err(Invalid::TooManyTags),
         Some(bytes) => Err(Invalid::TagTooLong(bytes)),
         None => Ok(tags),
-    }
-}
-
-struct MembersVisitor {
-    /// `topic` is a known member.
-    routed: bool,
-}
-
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-        let mut members = Members { raw: [None; MEMBERS], twice: None, known: true };
-        while let Some(Name(name)) = map.next_key()? {
-            match name.filter(|&member| members.known && (self.routed || member != Member::Topic)) {
-                Some(member) => members.add(member, map.next_value()?),
-                None => {
-                    members.known = false;
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(members)
-    }
-}
-
-impl<'a> Members<'a> {
-    fn add(&mut self, member: Member, value: &'a RawValue) {
-        if self.raw[member as usize].replace(value).is_some() {
-            self.twice = self.twice.or(Some(member));
-        }
-    }
-}
-
-/// The name of a member, if it is one of an envelope. Read as bytes: a name need not be Unicode once its escapes are undone.
-struct Name(Option<Member>);
-
-impl<'de> Deserialize<'de> for Name {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        json.deserialize_bytes(NameVisitor)
-    }
-}
-
-struct NameVisitor;
-
-impl Visitor<'_> for NameVisitor {
-    type Value = Name;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a member")
-    }
-
-    fn visit_bytes<E>(self, name: &[u8]) -> Result<Name, E> {
-        Ok(Name(Member::from_name(name)))
     }
 }
 

@@ -42,6 +42,7 @@ fn events() {
         (r#"{"data":1,"type":"a\u00e4\n"}"#, "1 type=aä\n"),
         (r#"{"data":1,"type":null,"id":"","tags":null}"#, "1"),
         (r#"{"d\u0061ta":1}"#, "1"),
+        (r#"{"\\u0064ata":1}"#, r#"{"\\u0064ata":1}"#),
         (r#"{"data":1.50,"tags":[ ]}"#, "1.50"),
         // No envelope: no data, an unknown member, or no object.
         (r#"{"type":"t"}"#, r#"{"type":"t"}"#),

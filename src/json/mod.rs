@@ -10,5 +10,6 @@ pub mod envelope;
 pub mod fields;
 pub mod filter;
 pub mod lines;
+mod scan;
 pub mod text;
 pub mod time;

@@ -145,7 +145,7 @@ impl FieldsBuilder {
         key: Option<&str>,
         tags: impl IntoIterator<Item = &'a str>,
     ) -> Self {
-        let mut new = Self { arena: String::with_capacity(256), slots: Vec::with_capacity(16) };
+        let mut new = Self { arena: String::with_capacity(512), slots: Vec::with_capacity(32) };
         new.add("event", Scalar::Text(event));
         new.add("id", Scalar::Text(id));
         if let Some(key) = key {
