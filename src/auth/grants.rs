@@ -19,6 +19,18 @@ pub enum Action {
     Presence,
 }
 
+impl Action {
+    /// The word for it, in the configuration and in refusals.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Subscribe => "subscribe",
+            Self::History => "history",
+            Self::Presence => "presence",
+        }
+    }
+}
+
 /// Patterns by action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grants {

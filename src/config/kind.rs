@@ -89,8 +89,6 @@ pub struct Time<const MICROS: u64, const MIN: u64>;
 pub type Seconds<const MIN: u64> = Time<1_000_000, MIN>;
 /// Milliseconds.
 pub type Millis<const MIN: u64> = Time<1_000, MIN>;
-/// Microseconds.
-pub type Micros<const MIN: u64> = Time<1, MIN>;
 
 impl<const MICROS: u64, const MIN: u64> Kind for Time<MICROS, MIN> {
     type Value = Duration;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::choice::{LogFormat, SkipTo, SlowPolicy};
 use super::key::KeyHash;
-use super::kind::{Addresses, Bytes, Count, Kind, Listen, Micros, Millis, Patterns, Seconds, Switch, Text};
+use super::kind::{Addresses, Bytes, Count, Kind, Listen, Millis, Patterns, Seconds, Switch, Text};
 use super::pattern::Pattern;
 use super::raw::Reader;
 use crate::limits;
@@ -113,7 +113,7 @@ section! {
         /// Topics; a publication or subscription that would create another is refused with 503. An empty one costs about 1 KiB, a full one `retain_bytes`.
         topics: Count<1> = limits::TOPICS_MAX;
         /// Topics one connection may read, about 100 B each.
-        subscriptions_per_connection: Count<1> = limits::SUBSCRIPTIONS_PER_CONNECTION_MAX;
+        subscriptions_per_connection: Count<1> = limits::SUBSCRIPTIONS_MAX;
         /// History requests that may wait for an event (`wait=`) at the same time; about 4 KiB each.
         waiting_reads: Count<0> = limits::WAITING_READS_MAX;
         /// Largest body of a publish request; larger is answered 413. Each request under way may hold this much.
@@ -154,14 +154,8 @@ section! {
         notsent_lowat_bytes: Bytes<0> = limits::NOTSENT_LOWAT_BYTES;
         /// Send buffer of a connection (SO_SNDBUF). 0 leaves it to the kernel, which grows it with the connection's speed.
         send_buffer_bytes: Bytes<0> = 0;
-        /// Bytes one connection may write before it is the next one's turn. Larger is a little cheaper and less even.
-        turn_bytes: Bytes<4096> = limits::TURN_BYTES_MAX;
-        /// Time a shard may deliver before it looks at its sockets again.
-        turn_micros: Micros<10> = Duration::from_micros(limits::TURN_MICROS_MAX);
         /// Offers permessage-deflate to WebSocket clients. A message is compressed once, however many read it.
         deflate: Switch = true;
-        /// Smallest message that is compressed.
-        deflate_min_bytes: Bytes<0> = limits::DEFLATE_BYTES_MIN;
     }
 }
 
