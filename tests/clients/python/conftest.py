@@ -41,7 +41,8 @@ class Server:
     def publish(self, topic, *events, **headers):
         """Publishes JSON events one by one; returns the last answer."""
         for event in events:
-            answer = self.http.post(f"/v1/topics/{topic}", json=event, headers=headers)
+            body, kind = json.dumps(event, separators=(",", ":")), {"Content-Type": "application/json"}
+            answer = self.http.post(f"/v1/topics/{topic}", content=body, headers=kind | headers)
             assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -54,7 +55,8 @@ class Server:
         """Yields an iterator of (event name, message, id)."""
         with connect_sse(self.http, "GET", path, params=params, headers=headers or {}) as source:
             source.response.raise_for_status()
-            yield ((sent.event, json.loads(sent.data), sent.id) for sent in source.iter_sse())
+            # httpx-sse also yields what only carried a `retry:`.
+            yield ((sent.event, json.loads(sent.data), sent.id) for sent in source.iter_sse() if sent.data)
 
     @contextlib.contextmanager
     def ndjson(self, path, params=None):

@@ -1,5 +1,6 @@
 """Reading one topic: pages, Server-Sent Events, NDJSON, WebSocket; resuming and filters."""
 
+import contextlib
 import json
 import threading
 import time
@@ -159,10 +160,10 @@ def test_filters_select(server, topic, tree, expected):
 
 
 def test_many_readers_get_the_same(server, topic):
-    sockets = [server.websocket(f"/v1/topics/{topic}") for _ in range(20)]
-    for socket in sockets:
-        receive(socket)
-    server.publish(topic, *range(10))
-    for socket in sockets:
-        assert [receive(socket)["data"] for _ in range(10)] == list(range(10))
-        socket.close()
+    with contextlib.ExitStack() as open_sockets:
+        sockets = [open_sockets.enter_context(server.websocket(f"/v1/topics/{topic}")) for _ in range(20)]
+        for socket in sockets:
+            receive(socket)
+        server.publish(topic, *range(10))
+        for socket in sockets:
+            assert [receive(socket)["data"] for _ in range(10)] == list(range(10))
