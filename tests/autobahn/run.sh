@@ -20,6 +20,7 @@ if [ ! -x "$home/venv/bin/wstest" ]; then
     "$home/venv/bin/pip" install --quiet autobahntestsuite==25.10.1 || exit 1
 fi
 
+: >"$home/server.log"
 "$server" serve --listen 127.0.0.1:0 --log warn --test-echo --set limits.message_bytes=17MiB >"$home/server.log" &
 pid=$!
 trap 'kill $pid 2>/dev/null' EXIT
