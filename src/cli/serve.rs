@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use super::settings::SettingFlags;
 use super::signals::Stop;
 use crate::config::{self, Config, LogFormat};
-use crate::server::Server;
+use crate::server::{self, Server};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -59,6 +59,7 @@ impl Serve {
 /// # Errors
 /// When the system has no threads left.
 pub fn runtime(config: &Config) -> io::Result<tokio::runtime::Runtime> {
+    server::prepare_process();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(config.workers()).thread_name("millrace-worker").enable_all().build()
 }

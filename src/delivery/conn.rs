@@ -87,6 +87,9 @@ impl Drop for Lease {
     }
 }
 
+/// A connection's places: under the node's limit and its address's.
+pub type Leases = [Option<Lease>; 2];
+
 /// A connection on its way from the handshake to a shard.
 pub struct Handoff<S = Socket> {
     /// The socket, registered nowhere.
@@ -102,7 +105,7 @@ pub struct Handoff<S = Socket> {
     /// Who it is.
     pub identity: Arc<Identity>,
     /// Its places under the limits on connections.
-    pub leases: Vec<Lease>,
+    pub leases: Leases,
 }
 
 /// Where a subscription lies: the topic's slot, and the place in its array.
@@ -279,8 +282,8 @@ pub struct Conn<S> {
     pub decoder: Decoder,
     /// Who it is.
     pub identity: Arc<Identity>,
-    /// Places under limits; boxed because they are never looked at.
-    pub leases: Box<[Lease]>,
+    /// Its places under limits, held until the end.
+    pub leases: Leases,
     /// When anything was heard last, monotonic milliseconds, wrapping.
     pub heard_ms: u32,
     /// When the socket last took something while blocked, or when the close began.

@@ -29,7 +29,7 @@ impl<N: Net> Shard<N> {
             subs: Subs::None,
             decoder: Decoder::new(Role::Server, deflate),
             identity,
-            leases: leases.into_boxed_slice(),
+            leases,
             heard_ms: now_ms,
             progress_ms: now_ms,
             wakeup_ms: now_ms,

@@ -27,5 +27,5 @@ pub mod upkeep;
 pub mod wheel;
 
 pub use clock::Clock;
-pub use conn::{Handoff, Lease, Socket};
+pub use conn::{Handoff, Lease, Leases, Socket};
 pub use pool::{Drain, Shards};

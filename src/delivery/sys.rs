@@ -27,6 +27,13 @@ pub fn queued(fd: RawFd) -> usize {
     if result == 0 { usize::try_from(bytes).unwrap_or(0) } else { 0 }
 }
 
+/// Keeps the kernel from backing the heap with huge pages: an idle connection is a few hundred bytes, and a
+/// huge page that is touched once stays resident whole. Best effort; a kernel without the call changes nothing.
+pub fn disable_huge_pages() {
+    // SAFETY: no pointer is passed (1).
+    unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
+}
+
 /// Lets at most `bytes` wait unsent in the kernel (TCP_NOTSENT_LOWAT), so that a backlog lives in the ring.
 ///
 /// # Errors

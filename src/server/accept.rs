@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::node::{Full, Node};
 use super::takeover;
 use crate::config::{Delivery, Listen};
-use crate::delivery::{Lease, sys};
+use crate::delivery::{Leases, sys};
 use crate::limits::{ACCEPT_PAUSE_MS, LISTEN_BACKLOG};
 
 /// An open listener.
@@ -137,7 +137,7 @@ fn welcome(
 fn start(
     node: Arc<Node>,
     socket: Accepted,
-    leases: Vec<Lease>,
+    leases: Leases,
     draining: watch::Receiver<bool>,
     alive: mpsc::Sender<()>,
 ) {

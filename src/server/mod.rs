@@ -21,13 +21,19 @@ use anyhow::Context;
 use tokio::sync::{mpsc, watch};
 
 use crate::config::{Config, Listen};
-use crate::delivery::Drain;
+use crate::delivery::{Drain, sys};
 use crate::engine::Registry;
 use accept::Listener;
 use node::Node;
 
 /// Time between two sweeps; a part of the topics is swept each time.
 const SWEEP: Duration = Duration::from_millis(125);
+
+/// Settles what concerns the whole process and not one server in it; for programs that are a server, before
+/// they allocate much. A program that embeds Millrace decides for itself.
+pub fn prepare_process() {
+    sys::disable_huge_pages();
+}
 
 /// A server whose listeners are open.
 pub struct Server {

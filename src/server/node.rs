@@ -13,7 +13,7 @@ use crate::admin::metrics::Sources;
 use crate::auth::Keys;
 use crate::config::{self, Config};
 use crate::delivery::shard::{Settings, Shared};
-use crate::delivery::{Clock, Lease, Shards};
+use crate::delivery::{Clock, Lease, Leases, Shards};
 use crate::engine::name::Pattern;
 use crate::engine::{Namespace, Namespaces, Registry, Retention, SkipTo, Slow, SlowPolicy};
 use crate::ingest::Publisher;
@@ -96,14 +96,14 @@ impl Node {
     ///
     /// # Errors
     /// Which limit is reached.
-    pub fn admit(&self, address: Option<IpAddr>) -> Result<Vec<Lease>, Full> {
+    pub fn admit(&self, address: Option<IpAddr>) -> Result<Leases, Full> {
         let limits = &self.config.limits;
-        let mut leases = vec![Lease::take(&self.connections, limits.connections).ok_or(Full::Node)?];
-        if let Some(address) = address.filter(|_| limits.connections_per_ip > 0) {
-            let count = self.count_of(address);
-            leases.push(Lease::take(&count, limits.connections_per_ip).ok_or(Full::Address)?);
-        }
-        Ok(leases)
+        let node = Lease::take(&self.connections, limits.connections).ok_or(Full::Node)?;
+        let Some(address) = address.filter(|_| limits.connections_per_ip > 0) else {
+            return Ok([Some(node), None]);
+        };
+        let lease = Lease::take(&self.count_of(address), limits.connections_per_ip).ok_or(Full::Address)?;
+        Ok([Some(node), Some(lease)])
     }
 
     /// Addresses without connections are forgotten whenever the map has doubled.

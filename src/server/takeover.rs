@@ -24,7 +24,7 @@ use super::answer::{Answer, Body};
 use super::node::Node;
 use super::routes;
 use crate::auth::Identity;
-use crate::delivery::{Handoff, Lease, Socket};
+use crate::delivery::{Handoff, Leases, Socket};
 use crate::dialect::{Dialect, Transport};
 
 /// A stream that begins: everything about it but the socket.
@@ -40,7 +40,7 @@ pub struct Takeover {
 }
 
 /// Serves one connection until it ends or becomes a stream.
-pub async fn serve(node: Arc<Node>, socket: Accepted, leases: Vec<Lease>, draining: watch::Receiver<bool>) {
+pub async fn serve(node: Arc<Node>, socket: Accepted, leases: Leases, draining: watch::Receiver<bool>) {
     match socket {
         Accepted::Tcp(socket) => {
             if let Some((takeover, socket, rest)) = http(&node, socket, draining).await {
@@ -72,7 +72,7 @@ fn hand_over(
     socket: io::Result<Socket>,
     takeover: Takeover,
     rest: bytes::Bytes,
-    leases: Vec<Lease>,
+    leases: Leases,
 ) {
     let Takeover { dialect, transport, head, identity } = takeover;
     match socket {
