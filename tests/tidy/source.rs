@@ -177,7 +177,7 @@ fn split(text: &str) -> (String, String) {
     let (mut code, mut comments) = (String::new(), String::new());
     let mut rest = text;
     while !rest.is_empty() {
-        let (length, kind) = stretch(rest, code.bytes().last());
+        let (length, kind) = stretch(rest, code.as_bytes().last().copied());
         let (piece, after) = rest.split_at(length);
         let hidden = blank(piece, 0..piece.len());
         code.push_str(&match kind {
@@ -205,8 +205,14 @@ fn stretch(rest: &str, before: Option<u8>) -> (usize, Kind) {
             (until(&format!("\"{fence}"), fence.len() + 2), Kind::Text)
         }
         [b'\'', ..] => literal(rest),
-        _ => (rest.chars().next().map_or(1, char::len_utf8), Kind::Code),
+        _ => (plain(rest), Kind::Code),
     }
+}
+
+/// Code up to the next character that may begin something else.
+fn plain(rest: &str) -> usize {
+    let first = rest.chars().next().map_or(1, char::len_utf8);
+    rest[first..].find(['/', '"', '\'', 'r']).map_or(rest.len(), |at| first + at)
 }
 
 /// The `#`s of a raw string, when it is one.
