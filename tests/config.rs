@@ -1,5 +1,7 @@
 //! The configuration as an operator meets it: files, environment, flags, and the text made of the table of settings.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
 use std::fs;
 use std::time::Duration;
 

@@ -1,6 +1,11 @@
 //! `millrace publish`: an event from the command line, or each line of standard input, in batches over NDJSON. A batch is
 //! sent again when the server was lost or asked to wait; idempotency keys keep its events from being published twice.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a command measures its own deadline and rate; no part of the server is here"
+)]
+
 use std::io::{self, BufReader, IsTerminal};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

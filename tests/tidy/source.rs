@@ -46,7 +46,7 @@ impl Source {
     /// The code without what only tests compile.
     pub fn code_without_tests(&self) -> String {
         let mut code = self.code.clone();
-        if self.path.ends_with("/tests.rs") || self.path.contains("/tests/") {
+        if self.path.ends_with("tests.rs") || self.path.contains("/tests/") {
             return blank(&code, 0..code.len());
         }
         for range in test_items(&self.code) {
@@ -89,7 +89,7 @@ pub fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 
     let free = move |at: usize| {
         let before = at.checked_sub(1).and_then(|before| bytes.get(before));
         let (starts, ends) = (part(bytes.get(at)), part(bytes.get(at + word.len() - 1)));
-        !(starts && part(before)) && !(ends && part(bytes.get(at + word.len())))
+        !(starts && part(before) || ends && part(bytes.get(at + word.len())))
     };
     code.match_indices(word).map(|(at, _)| at).filter(move |at| free(*at))
 }
@@ -177,7 +177,7 @@ fn split(text: &str) -> (String, String) {
     let (mut code, mut comments) = (String::new(), String::new());
     let mut rest = text;
     while !rest.is_empty() {
-        let (length, kind) = stretch(rest, code.bytes().last());
+        let (length, kind) = stretch(rest, code.as_bytes().last().copied());
         let (piece, after) = rest.split_at(length);
         let hidden = blank(piece, 0..piece.len());
         code.push_str(&match kind {
@@ -205,8 +205,14 @@ fn stretch(rest: &str, before: Option<u8>) -> (usize, Kind) {
             (until(&format!("\"{fence}"), fence.len() + 2), Kind::Text)
         }
         [b'\'', ..] => literal(rest),
-        _ => (rest.chars().next().map_or(1, char::len_utf8), Kind::Code),
+        _ => (plain(rest), Kind::Code),
     }
+}
+
+/// Code up to the next character that may begin something else.
+fn plain(rest: &str) -> usize {
+    let first = rest.chars().next().map_or(1, char::len_utf8);
+    rest[first..].find(['/', '"', '\'', 'r']).map_or(rest.len(), |at| first + at)
 }
 
 /// The `#`s of a raw string, when it is one.
