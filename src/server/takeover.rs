@@ -80,6 +80,9 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_seconds)
         .max_buf_size(limits.header_bytes.max(8192))
+        // While a request is parked hyper would read on to see the peer leave, which registers the socket with
+        // the runtime in vain when it becomes a stream. A long-poll whose client left ends with its wait.
+        .half_close(true)
         .serve_connection(TokioIo::new(socket), service);
     let mut told = std::pin::pin!(async move {
         // The sender lives as long as the server.
