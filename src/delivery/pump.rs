@@ -73,7 +73,7 @@ impl<N: Net> Shard<N> {
         let conn = &mut conns[id as usize];
         let key = net.key(&conn.socket);
         while let Some(out) = conn.out.as_mut().filter(|out| !out.is_empty()) {
-            match net.write(key, out.next()) {
+            match net.put(key, out.next()) {
                 Ok(written) => {
                     out.advance(written);
                     budget.spend(written);
@@ -89,7 +89,6 @@ impl<N: Net> Shard<N> {
 
     fn write_failed(&mut self, id: u32, error: &io::Error) -> Step {
         match error.kind() {
-            io::ErrorKind::Interrupted => return Step::Go,
             io::ErrorKind::WouldBlock => self.block(id),
             _ => {
                 self.suspend_all(id);
@@ -118,7 +117,7 @@ impl<N: Net> Shard<N> {
             return Step::Go;
         }
         let (len, to) = (bytes.len(), self.gather.to());
-        match self.net.write(sub.key, bytes) {
+        match self.net.put(sub.key, bytes) {
             Ok(written) if written == len => {
                 self.wrote(written, self.gather.marks().len() as u64);
                 self.slots[at.slot as usize].subs[at.index as usize].cursor = to;
@@ -228,7 +227,7 @@ impl<N: Net> Shard<N> {
             self.advance_joined(joined);
             return Step::Go;
         }
-        match self.net.write(key, &joined.bytes) {
+        match self.net.put(key, &joined.bytes) {
             Ok(written) if written == joined.bytes.len() => {
                 self.wrote(written, joined.marks.len() as u64);
                 self.advance_joined(joined);
