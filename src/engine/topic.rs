@@ -147,10 +147,10 @@ impl Topic {
         self.partition(pin, |entry| entry.time_ms >= unix_ms)
     }
 
-    /// The cursor behind which at most about `bytes` follow: to the entry.
+    /// The earliest kept cursor behind which at most `bytes` follow.
     pub fn before_bytes(&self, bytes: u64, pin: &Guard) -> u64 {
         let floor = self.total_bytes.load(Ordering::Acquire).saturating_sub(bytes);
-        self.partition(pin, |entry| entry.total_bytes > floor)
+        self.partition(pin, |entry| entry.total_bytes - entry.body.len() as u64 >= floor)
     }
 
     /// The cursor in front of the first kept entry for which `later` holds; it holds for all that follow.
