@@ -180,10 +180,12 @@ impl<N: Net> Shard<N> {
         step
     }
 
-    /// Collects what every topic of the connection has, up to one write's worth.
+    /// Collects what every topic of the connection has, up to one write's worth. It begins with another topic
+    /// each time, so that one which always has a write's worth does not starve the others.
     fn join(&mut self, id: u32, joined: &mut Joined, pin: &epoch::Guard) -> Step {
-        for i in 0..self.conns[id as usize].subs.refs().len() {
-            let at = self.conns[id as usize].subs.refs()[i];
+        let count = self.conns[id as usize].subs.refs().len();
+        for i in 0..count {
+            let at = self.conns[id as usize].subs.refs()[(joined.rotation + i) % count];
             let slot = &self.slots[at.slot as usize];
             let head = slot.topic.head();
             if slot.subs[at.index as usize].cursor >= head {

@@ -56,7 +56,7 @@ pub struct Settings {
     pub subscriptions: usize,
     /// Most bytes of answers waiting for one client.
     pub outbox_bytes: usize,
-    /// Whether a client need not have the grants (no keys are configured).
+    /// Where the randomness begins that spreads pings and reconnects.
     pub seed: u64,
 }
 
