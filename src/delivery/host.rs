@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::net::Net;
 use super::shard::Shard;
 use crate::auth::Action;
-use crate::dialect::{Host, Outcome, Refusal, Subscribe, frame};
+use crate::dialect::{Host, Outcome, Refusal, Start, Subscribe, frame};
 use crate::engine::presence::Member;
 use crate::engine::{Body, Now, Placed, Topic};
 use crate::error::Disconnect;
@@ -88,7 +88,7 @@ impl<N: Net> Host for ShardHost<'_, N> {
 
     fn subscribe(&mut self, request: &Subscribe<'_>) -> Result<Outcome, Refusal> {
         self.allowed(Action::Subscribe, request.topic)?;
-        if !matches!(request.start, crate::dialect::Start::Now) {
+        if !matches!(request.start, Start::Now | Start::Created) {
             self.allowed(Action::History, request.topic)?;
         }
         if request.presence.is_some() {
