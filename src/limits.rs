@@ -56,8 +56,6 @@ pub const PRESENCE_USER_BYTES_MAX: usize = 128;
 /// Longest `info` of a present user, bytes of JSON.
 pub const PRESENCE_INFO_BYTES_MAX: usize = 1024;
 
-/// How long a publication with a known idempotency key is not published again, milliseconds.
-pub const IDEMPOTENCY_MS: u64 = 5 * 60 * 1000;
 /// Most idempotency keys remembered for one topic; beyond it the oldest is forgotten first.
 pub const IDEMPOTENCY_KEYS_MAX: usize = 10_000;
 

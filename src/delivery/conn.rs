@@ -11,6 +11,7 @@ use mio::net::{TcpStream, UnixStream};
 
 use crate::auth::Identity;
 use crate::dialect::{Dialect, Transport};
+use crate::limits::SCRATCH_BYTES_KEPT;
 use crate::wire::websocket::Decoder;
 
 /// A plain socket.
@@ -225,8 +226,18 @@ impl Outgoing {
     pub fn advance(&mut self, count: usize) {
         if self.partial.is_empty() {
             self.written += count;
+            self.compact();
         } else {
             self.partial.advance(count);
+        }
+    }
+
+    /// Gives back what is written, so that a queue that never becomes empty does not grow for ever; each byte
+    /// is moved once at most for each one that was written.
+    fn compact(&mut self) {
+        if self.written >= SCRATCH_BYTES_KEPT && self.written * 2 >= self.queue.len() {
+            self.queue.drain(..self.written);
+            self.written = 0;
         }
     }
 
@@ -310,5 +321,23 @@ impl<S> Conn<S> {
     /// Whether its subscriptions may be written to by the turn of their topic.
     pub fn is_direct(&self) -> bool {
         !self.flags.prefixed && self.subs.refs().len() == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outbox_that_is_never_empty_does_not_grow() {
+        let mut out = Outgoing::default();
+        out.queue.extend_from_slice(&[0; 100]);
+        for round in 0..10_000_u32 {
+            out.queue.extend_from_slice(&[(round % 251) as u8; 1000]);
+            out.advance(1000);
+        }
+        assert_eq!(out.len(), 100);
+        assert!(out.queue.capacity() < 4 * SCRATCH_BYTES_KEPT, "{}", out.queue.capacity());
+        assert!(out.next().iter().all(|&byte| byte == (9999 % 251) as u8));
     }
 }

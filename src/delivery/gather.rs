@@ -144,7 +144,9 @@ impl Gather {
         let last = key.head.min(key.cursor + GATHER_EVENTS_MAX as u64);
         while self.to < last {
             match topic.read(self.to, pin) {
-                Read::Entry(_, entry) if !self.add(entry, class, topic, extract) => break,
+                Read::Entry(_, entry) if wants(class, entry, extract) && !self.add(entry, class, topic) => {
+                    break;
+                }
                 Read::Entry(offset, _) => self.to = offset,
                 Read::Lagged { resume_at, .. } if self.to == key.cursor => return Err(Lagged { resume_at }),
                 Read::Lagged { .. } | Read::Empty => break,
@@ -153,8 +155,8 @@ impl Gather {
         Ok(())
     }
 
-    /// Keeps, of each key in the backlog, only the newest event. The scan goes from the newest back, so
-    /// that the first of a key that it meets is the one to keep.
+    /// Keeps, of each key in the backlog, only the newest event that the class wants. The scan goes from the
+    /// newest back, so that the first of a key that it meets is the one to keep.
     fn fill_conflated(
         &mut self,
         key: Key,
@@ -167,41 +169,52 @@ impl Gather {
             return Err(Lagged { resume_at });
         }
         let last = key.head.min(key.cursor + CONFLATE_EVENTS_MAX as u64);
-        if !self.pick(key.cursor + 1, last, topic, pin) {
+        if !self.pick(key.cursor + 1, last, (class, extract), topic, pin) {
             return Err(Lagged { resume_at: topic.oldest() });
         }
         self.to = last;
         while let Some(offset) = self.picked.pop() {
-            let entry = topic.find(offset, pin);
-            if entry.is_some_and(|entry| !self.add(entry, class, topic, extract)) {
-                self.to = offset - 1;
-                break;
+            match topic.find(offset, pin) {
+                Some(entry) if self.add(entry, class, topic) => {}
+                // Lapped since it was picked: nobody may take it for conflated.
+                None if self.marks.is_empty() => return Err(Lagged { resume_at: topic.oldest() }),
+                _ => {
+                    self.to = offset - 1;
+                    break;
+                }
             }
         }
         Ok(())
     }
 
     /// `false` when the range was lapped meanwhile.
-    fn pick(&mut self, first: u64, last: u64, topic: &Topic, pin: &Guard) -> bool {
+    fn pick(
+        &mut self,
+        first: u64,
+        last: u64,
+        (class, extract): (&Class, &dyn Extract),
+        topic: &Topic,
+        pin: &Guard,
+    ) -> bool {
         let mut seen = HashSet::new();
         self.picked.clear();
         for offset in (first..=last).rev() {
             let Some(entry) = topic.find(offset, pin) else { return false };
             let key = entry.body.key();
-            if key.is_empty() || seen.insert(key) {
-                self.picked.push(offset);
-            } else {
+            if seen.contains(key) {
                 self.conflated += 1;
+            } else if wants(class, entry, extract) {
+                self.picked.push(offset);
+                if !key.is_empty() {
+                    seen.insert(key);
+                }
             }
         }
         true
     }
 
-    /// Takes `entry` in if the class wants it; `false` when it must wait for the next gather.
-    fn add(&mut self, entry: &Entry, class: &Class, topic: &Topic, extract: &dyn Extract) -> bool {
-        if class.filter.as_ref().is_some_and(|filter| !filter.evaluate(entry.fields(extract))) {
-            return true;
-        }
+    /// Takes `entry` in; `false` when it must wait for the next gather.
+    fn add(&mut self, entry: &Entry, class: &Class, topic: &Topic) -> bool {
         let frame = entry.frame(class.encode, topic);
         if frame.is_empty() {
             return true;
@@ -231,3 +244,11 @@ impl Gather {
         self.marks.push(Mark { end: end as u32, offset: entry.offset });
     }
 }
+
+fn wants(class: &Class, entry: &Entry, extract: &dyn Extract) -> bool {
+    class.filter.as_ref().is_none_or(|filter| filter.evaluate(entry.fields(extract)))
+}
+
+#[cfg(test)]
+#[path = "gather_tests.rs"]
+mod tests;

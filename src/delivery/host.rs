@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::net::Net;
 use super::shard::Shard;
 use crate::auth::Action;
-use crate::dialect::{Host, Outcome, Refusal, Subscribe, frame};
+use crate::dialect::{Host, Outcome, Refusal, Start, Subscribe, frame};
 use crate::engine::presence::Member;
 use crate::engine::{Body, Now, Placed, Topic};
 use crate::error::Disconnect;
@@ -16,15 +16,15 @@ use crate::wire::websocket::{self, Opcode};
 pub(super) struct ShardHost<'s, N: Net> {
     pub shard: &'s mut Shard<N>,
     pub conn: u32,
+    /// The dialect's connection is to be closed as soon as the dialect has returned, so that it can take leave.
+    pub closed: Option<Disconnect>,
 }
 
 impl<N: Net> Shard<N> {
     /// Answers that do not fit mean that the client asks and does not read. One answer alone may be larger.
-    pub(super) fn check_outbox(&mut self, id: u32, last: usize) {
+    pub(super) fn outbox_is_full(&self, id: u32, last: usize) -> bool {
         let waiting = self.conns[id as usize].out.as_ref().map_or(0, |out| out.len());
-        if waiting > self.shared.settings.outbox_bytes + last {
-            self.evict(id, Eviction::Outbox);
-        }
+        waiting > self.shared.settings.outbox_bytes + last
     }
 }
 
@@ -36,13 +36,16 @@ impl<N: Net> ShardHost<'_, N> {
 
     fn queued(&mut self, before: usize) {
         let waiting = self.shard.conns[self.conn as usize].out.as_ref().map_or(0, |out| out.len());
-        self.shard.check_outbox(self.conn, waiting.saturating_sub(before));
+        if self.shard.outbox_is_full(self.conn, waiting.saturating_sub(before)) {
+            self.shard.metrics.evictions[Eviction::Outbox as usize].bump(1);
+            self.close(Disconnect::Slow(Eviction::Outbox));
+        }
         self.shard.make_ready(self.conn);
     }
 
     fn enqueue(&mut self, write: impl FnOnce(crate::dialect::Transport, &mut Vec<u8>)) {
         let conn = &mut self.shard.conns[self.conn as usize];
-        if conn.flags.closing {
+        if conn.flags.closing || self.closed.is_some() {
             return;
         }
         let transport = conn.transport;
@@ -85,7 +88,7 @@ impl<N: Net> Host for ShardHost<'_, N> {
 
     fn subscribe(&mut self, request: &Subscribe<'_>) -> Result<Outcome, Refusal> {
         self.allowed(Action::Subscribe, request.topic)?;
-        if !matches!(request.start, crate::dialect::Start::Now) {
+        if !matches!(request.start, Start::Now | Start::Created) {
             self.allowed(Action::History, request.topic)?;
         }
         if request.presence.is_some() {
@@ -123,6 +126,6 @@ impl<N: Net> Host for ShardHost<'_, N> {
     }
 
     fn close(&mut self, why: Disconnect) {
-        self.shard.close(self.conn, why);
+        self.closed.get_or_insert(why);
     }
 }

@@ -14,6 +14,8 @@ pub(super) struct Joined {
     pub bytes: Vec<u8>,
     pub marks: Vec<JoinedMark>,
     pub shares: Vec<Share>,
+    /// Counts up, so that each time another topic of a connection comes first.
+    pub rotation: usize,
 }
 
 /// The end of a frame.
@@ -36,6 +38,7 @@ impl Joined {
         self.bytes.clear();
         self.marks.clear();
         self.shares.clear();
+        self.rotation = self.rotation.wrapping_add(1);
     }
 
     /// A frame ends here.

@@ -53,9 +53,14 @@ impl<N: Net> Shard<N> {
     /// Lets the dialect of a connection act. It is absent while it already acts, and after the end.
     pub(super) fn ask(&mut self, id: u32, act: impl FnOnce(&mut dyn Dialect, &mut ShardHost<'_, N>)) {
         let Some(mut dialect) = self.conns[id as usize].dialect.take() else { return };
-        act(&mut *dialect, &mut ShardHost { shard: self, conn: id });
+        let mut host = ShardHost { shard: self, conn: id, closed: None };
+        act(&mut *dialect, &mut host);
+        let closed = host.closed;
         if let Some(conn) = self.conns.get_mut(id as usize).filter(|conn| !conn.flags.doomed) {
             conn.dialect = Some(dialect);
+        }
+        if let Some(why) = closed {
+            self.close(id, why);
         }
     }
 

@@ -40,4 +40,18 @@ pub trait Net {
 
     /// Drops the socket.
     fn close(&mut self, socket: Self::Socket);
+
+    /// As [`Self::write`], again and again while signals interrupt it: an interrupted write says nothing about
+    /// the socket, so that no edge would follow if the shard waited for one.
+    ///
+    /// # Errors
+    /// As [`Self::write`], but never `Interrupted`.
+    fn put(&mut self, key: i32, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match self.write(key, bytes) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => return outcome,
+            }
+        }
+    }
 }

@@ -73,7 +73,7 @@ impl<N: Net> Shard<N> {
         let conn = &mut conns[id as usize];
         let key = net.key(&conn.socket);
         while let Some(out) = conn.out.as_mut().filter(|out| !out.is_empty()) {
-            match net.write(key, out.next()) {
+            match net.put(key, out.next()) {
                 Ok(written) => {
                     out.advance(written);
                     budget.spend(written);
@@ -89,7 +89,6 @@ impl<N: Net> Shard<N> {
 
     fn write_failed(&mut self, id: u32, error: &io::Error) -> Step {
         match error.kind() {
-            io::ErrorKind::Interrupted => return Step::Go,
             io::ErrorKind::WouldBlock => self.block(id),
             _ => {
                 self.suspend_all(id);
@@ -118,7 +117,7 @@ impl<N: Net> Shard<N> {
             return Step::Go;
         }
         let (len, to) = (bytes.len(), self.gather.to());
-        match self.net.write(sub.key, bytes) {
+        match self.net.put(sub.key, bytes) {
             Ok(written) if written == len => {
                 self.wrote(written, self.gather.marks().len() as u64);
                 self.slots[at.slot as usize].subs[at.index as usize].cursor = to;
@@ -181,10 +180,12 @@ impl<N: Net> Shard<N> {
         step
     }
 
-    /// Collects what every topic of the connection has, up to one write's worth.
+    /// Collects what every topic of the connection has, up to one write's worth. It begins with another topic
+    /// each time, so that one which always has a write's worth does not starve the others.
     fn join(&mut self, id: u32, joined: &mut Joined, pin: &epoch::Guard) -> Step {
-        for i in 0..self.conns[id as usize].subs.refs().len() {
-            let at = self.conns[id as usize].subs.refs()[i];
+        let count = self.conns[id as usize].subs.refs().len();
+        for i in 0..count {
+            let at = self.conns[id as usize].subs.refs()[(joined.rotation + i) % count];
             let slot = &self.slots[at.slot as usize];
             let head = slot.topic.head();
             if slot.subs[at.index as usize].cursor >= head {
@@ -228,7 +229,7 @@ impl<N: Net> Shard<N> {
             self.advance_joined(joined);
             return Step::Go;
         }
-        match self.net.write(key, &joined.bytes) {
+        match self.net.put(key, &joined.bytes) {
             Ok(written) if written == joined.bytes.len() => {
                 self.wrote(written, joined.marks.len() as u64);
                 self.advance_joined(joined);

@@ -7,6 +7,7 @@ use super::shard::Shard;
 use crate::dialect::Message;
 use crate::error::Disconnect;
 use crate::limits::{PAUSE_BYTES, SCRATCH_BYTES, TURN_READ_BYTES_MAX};
+use crate::metrics::Eviction;
 use crate::wire::websocket::{self, Incoming, Input, Intake};
 
 /// The buffers that reading needs, shared by all connections of a shard.
@@ -119,7 +120,9 @@ impl<N: Net> Shard<N> {
             Incoming::Binary(bytes) => self.message(id, Message::Binary(bytes)),
             Incoming::Ping(payload) => {
                 websocket::encode_pong(&mut self.conns[id as usize].outgoing().queue, payload);
-                self.check_outbox(id, 0);
+                if self.outbox_is_full(id, 0) {
+                    self.evict(id, Eviction::Outbox);
+                }
                 self.make_ready(id);
             }
             Incoming::Pong(_) => {}

@@ -56,7 +56,7 @@ pub struct Settings {
     pub subscriptions: usize,
     /// Most bytes of answers waiting for one client.
     pub outbox_bytes: usize,
-    /// Whether a client need not have the grants (no keys are configured).
+    /// Where the randomness begins that spreads pings and reconnects.
     pub seed: u64,
 }
 
@@ -170,6 +170,8 @@ impl<N: Net> Shard<N> {
         self.take_letters();
         self.take_news();
         self.pump_ready();
+        // A budget of its own, so that a herd that catches up does not starve the live ones.
+        self.budget = Budget::full();
         self.deliver_news();
         self.bury();
         !self.ready.is_empty() || !self.news.is_empty() || self.reader_has_more()
@@ -310,7 +312,7 @@ impl<N: Net> Shard<N> {
             sub.cursor = gather.to();
             return Wrote::All;
         }
-        match net.write(sub.key, bytes) {
+        match net.put(sub.key, bytes) {
             Ok(written) if written == bytes.len() => {
                 sub.cursor = gather.to();
                 sub.marks.caught_up = true;

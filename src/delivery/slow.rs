@@ -140,7 +140,9 @@ impl<N: Net> Shard<N> {
             SlowPolicy::Disconnect => self.evict(id, why),
             SlowPolicy::Skip(to) => {
                 let target = self.skip_target(at, slow, to);
-                self.skip(at, target);
+                if target > self.slots[at.slot as usize].subs[at.index as usize].cursor {
+                    self.skip(at, target);
+                }
             }
             SlowPolicy::Conflate => self.start_conflating(at),
         }
@@ -160,7 +162,12 @@ impl<N: Net> Shard<N> {
         (topic.oldest() - 1).max(by_events).max(by_bytes).max(cursor)
     }
 
+    /// Who asked for conflation has it already, and keeps it.
     fn start_conflating(&mut self, at: SubRef) {
+        let class = self.slots[at.slot as usize].subs[at.index as usize].class;
+        if self.classes.get(class).conflate {
+            return;
+        }
         self.reclass(at, true);
         self.slots[at.slot as usize].subs[at.index as usize].marks.conflating = true;
     }

@@ -89,11 +89,29 @@ impl<N: Net> Shard<N> {
 
     /// First wake-ups are spread, so that connections that came together are not pinged together.
     pub(super) fn schedule_ping(&mut self, id: u32) {
-        let ping_ms = self.shared.settings.ping_ms;
-        if ping_ms > 0 {
-            let spread = self.upkeep.random(ping_ms / 2 + 1);
-            self.schedule(id, self.now.millis() + ping_ms - spread);
+        let period_ms = self.period_ms();
+        if period_ms > 0 {
+            let spread = self.upkeep.random(period_ms / 2 + 1);
+            self.schedule(id, self.now.millis() + period_ms - spread);
         }
+    }
+
+    /// How often a connection is looked at: when it is pinged, and without pings when it may have become idle.
+    fn period_ms(&self) -> u64 {
+        let settings = &self.shared.settings;
+        if settings.ping_ms > 0 { settings.ping_ms } else { settings.idle_ms }
+    }
+
+    /// For how long nothing has come from the client, nor to any topic that it reads: a stream whose client
+    /// cannot speak is not idle while it has events.
+    fn silent_ms(&self, id: u32, heard_ms: u64) -> u64 {
+        let pin = crossbeam_epoch::pin();
+        let ages = self.conns[id as usize].subs.refs().iter().filter_map(|at| {
+            let topic = &self.slots[at.slot as usize].topic;
+            let newest = topic.find(topic.head(), &pin)?;
+            Some(self.now.millis().saturating_sub(newest.stamp_micros / 1000))
+        });
+        ages.fold(heard_ms, u64::min)
     }
 
     pub(super) fn schedule(&mut self, id: u32, at_ms: u64) {
@@ -113,12 +131,17 @@ impl<N: Net> Shard<N> {
         }
         let heard_ms = u64::from((now_ms as u32).wrapping_sub(conn.heard_ms));
         let (settings, pinged) = (self.shared.settings, conn.flags.pinged);
-        let silent = settings.idle_ms > 0 && heard_ms >= settings.idle_ms;
+        let silent = settings.idle_ms > 0 && self.silent_ms(id, heard_ms) >= settings.idle_ms;
         if silent || (pinged && heard_ms >= 2 * settings.ping_ms) {
             return self.close(id, Disconnect::IdleTimeout);
         }
-        self.ping(id);
-        self.schedule(id, now_ms + settings.ping_ms);
+        if settings.ping_ms > 0 {
+            self.ping(id);
+        }
+        // A timer that an earlier connection of this number has left comes up even if there is no period.
+        if self.period_ms() > 0 {
+            self.schedule(id, now_ms + self.period_ms());
+        }
     }
 
     fn close_overdue(&mut self, id: u32, now_ms: u64) {

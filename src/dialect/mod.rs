@@ -68,6 +68,8 @@ pub enum Start {
     },
     /// At what was published at this time or later, Unix milliseconds.
     Since(u64),
+    /// At the first event: the topic came into being while the client watched for it. Nothing of it is history.
+    Created,
 }
 
 /// What a client wants to read.
@@ -108,6 +110,7 @@ impl Outcome {
         let (offset, missed) = match *start {
             Start::Now => (head, Some(0)),
             Start::Oldest => (oldest - 1, Some(0)),
+            Start::Created => (oldest - 1, Some(oldest - 1)),
             Start::Since(time) => (before_time(&topic, time), Some(0)),
             Start::After { epoch, offset } if foreign(epoch) || offset > head => (oldest - 1, None),
             Start::After { offset, .. } => {

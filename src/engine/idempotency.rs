@@ -5,13 +5,14 @@
 //! per key. It is bounded; beyond the bound the oldest key is forgotten first, and a repetition of it is then published
 //! again. Empty it holds no heap; a topic makes one when the first key comes.
 
-use crate::limits::{IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_MS};
+use crate::limits::IDEMPOTENCY_KEYS_MAX;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// Keys seen on one topic within [`IDEMPOTENCY_MS`], and the offsets they stand for. Times are milliseconds, and do not run backwards.
-#[derive(Debug, Default)]
+/// Keys seen on one topic within a window of time, and the offsets they stand for. Times are milliseconds, and do not run backwards.
+#[derive(Debug)]
 pub struct Idempotency {
+    window_ms: u64,
     seen: HashMap<Arc<str>, Seen>,
     /// Oldest first. A key that was remembered anew has a stale element here, told by its offset.
     queue: VecDeque<(Arc<str>, Seen)>,
@@ -24,20 +25,20 @@ struct Seen {
 }
 
 impl Seen {
-    fn is_over(self, now: u64) -> bool {
-        now >= self.at.saturating_add(IDEMPOTENCY_MS)
+    fn is_over(self, window_ms: u64, now: u64) -> bool {
+        now >= self.at.saturating_add(window_ms)
     }
 }
 
 impl Idempotency {
-    /// No keys.
-    pub fn new() -> Self {
-        Self::default()
+    /// No keys; each will be remembered for `window_ms`.
+    pub fn new(window_ms: u64) -> Self {
+        Self { window_ms, seen: HashMap::new(), queue: VecDeque::new() }
     }
 
-    /// The offset at which `key` was published, if that was less than [`IDEMPOTENCY_MS`] before `now`.
+    /// The offset at which `key` was published, if that was less than the window before `now`.
     pub fn lookup(&self, key: &str, now: u64) -> Option<u64> {
-        self.seen.get(key).filter(|seen| !seen.is_over(now)).map(|seen| seen.offset)
+        self.seen.get(key).filter(|seen| !seen.is_over(self.window_ms, now)).map(|seen| seen.offset)
     }
 
     /// Keeps in mind that `key` was published at `offset`, in place of what was known of it. Forgets what has expired, and the oldest
@@ -64,7 +65,7 @@ impl Idempotency {
 
     /// Forgets what has expired. Every [`Idempotency::remember`] does; for a topic that has gone quiet the sweep does.
     pub fn expire(&mut self, now: u64) {
-        while self.queue.front().is_some_and(|(_, seen)| seen.is_over(now)) {
+        while self.queue.front().is_some_and(|(_, seen)| seen.is_over(self.window_ms, now)) {
             self.forget_oldest();
         }
     }
@@ -92,11 +93,13 @@ impl Idempotency {
 mod tests {
     use super::*;
 
+    const WINDOW_MS: u64 = 300_000;
+
     #[test]
-    fn a_key_is_known_for_five_minutes() {
-        let mut keys = Idempotency::new();
+    fn a_key_is_known_for_the_window() {
+        let mut keys = Idempotency::new(WINDOW_MS);
         keys.remember("a", 7, 1_000);
-        let end = 1_000 + IDEMPOTENCY_MS;
+        let end = 1_000 + WINDOW_MS;
         for (key, now, expected) in
             [("a", 1_000, Some(7)), ("a", end - 1, Some(7)), ("a", end, None), ("b", 1_000, None)]
         {
@@ -110,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_batch_finds_its_own_repetitions() {
-        let mut keys = Idempotency::new();
+        let mut keys = Idempotency::new(WINDOW_MS);
         let mut next = 10;
         let mut assign = |key| {
             let earlier = keys.assign(key, next, 0);
@@ -122,18 +125,18 @@ mod tests {
 
     #[test]
     fn a_key_that_is_remembered_anew_outlives_its_first_time() {
-        let mut keys = Idempotency::new();
+        let mut keys = Idempotency::new(WINDOW_MS);
         keys.remember("a", 1, 0);
         keys.remember("a", 2, 10);
-        keys.expire(IDEMPOTENCY_MS);
-        assert_eq!(keys.lookup("a", IDEMPOTENCY_MS), Some(2));
-        assert_eq!(keys.assign("a", 3, IDEMPOTENCY_MS + 10), None);
-        assert_eq!((keys.lookup("a", IDEMPOTENCY_MS + 10), keys.len()), (Some(3), 1));
+        keys.expire(WINDOW_MS);
+        assert_eq!(keys.lookup("a", WINDOW_MS), Some(2));
+        assert_eq!(keys.assign("a", 3, WINDOW_MS + 10), None);
+        assert_eq!((keys.lookup("a", WINDOW_MS + 10), keys.len()), (Some(3), 1));
     }
 
     #[test]
     fn the_oldest_is_forgotten_first() {
-        let mut keys = Idempotency::new();
+        let mut keys = Idempotency::new(WINDOW_MS);
         for offset in 0..=IDEMPOTENCY_KEYS_MAX as u64 {
             keys.remember(&offset.to_string(), offset, 0);
         }

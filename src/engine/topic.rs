@@ -83,6 +83,15 @@ struct Writer {
     idempotency: Option<Box<Idempotency>>,
 }
 
+impl Writer {
+    fn forget_keys(&mut self, now: Now) {
+        if let Some(keys) = &mut self.idempotency {
+            keys.expire(now.millis());
+        }
+        self.idempotency.take_if(|keys| keys.is_empty());
+    }
+}
+
 impl Topic {
     /// An empty topic.
     pub fn new(name: Arc<str>, epoch: u64, namespace: Arc<Namespace>, now: Now) -> Self {
@@ -147,10 +156,10 @@ impl Topic {
         self.partition(pin, |entry| entry.time_ms >= unix_ms)
     }
 
-    /// The cursor behind which at most about `bytes` follow: to the entry.
+    /// The earliest kept cursor behind which at most `bytes` follow.
     pub fn before_bytes(&self, bytes: u64, pin: &Guard) -> u64 {
         let floor = self.total_bytes.load(Ordering::Acquire).saturating_sub(bytes);
-        self.partition(pin, |entry| entry.total_bytes > floor)
+        self.partition(pin, |entry| entry.total_bytes - entry.body.len() as u64 >= floor)
     }
 
     /// The cursor in front of the first kept entry for which `later` holds; it holds for all that follow.
@@ -200,10 +209,11 @@ impl Topic {
     }
 
     fn place(&self, claim: &mut Claim<'_, Entry, Writer>, body: Body, now: Now, pin: &Guard) -> Published {
-        if body.idempotency_key().is_empty() {
+        if body.idempotency_key().is_empty() || self.namespace.idempotency_ms == 0 {
             return Published { offset: self.append(claim, body, now, pin), duplicate: false };
         }
-        let known = claim.idempotency.get_or_insert_default();
+        let window_ms = self.namespace.idempotency_ms;
+        let known = claim.idempotency.get_or_insert_with(|| Box::new(Idempotency::new(window_ms)));
         if let Some(offset) = known.assign(body.idempotency_key(), self.ring.head() + 1, now.millis()) {
             return Published { offset, duplicate: true };
         }
@@ -230,28 +240,27 @@ impl Topic {
         }
     }
 
-    /// Drops what is too old and gives unused slots back; for the sweep.
+    /// Drops what is too old and gives back what is unused; for the sweep.
     pub fn sweep(&self, now: Now) {
         let pin = epoch::pin();
         let mut claim = self.ring.claim();
         self.expire_old(&mut claim, now, &pin);
         claim.shrink(&pin);
+        claim.forget_keys(now);
     }
 
     /// Whether nobody needs the topic any more.
     pub fn is_idle(&self, now: Now) -> bool {
         let quiet_ms = now.millis().saturating_sub(self.touched_ms.load(Ordering::Relaxed));
-        self.oldest() > self.head() && self.subscribers() == 0 && quiet_ms >= self.namespace.idle_ms
+        let due = self.namespace.idle_ms > 0 && quiet_ms >= self.namespace.idle_ms;
+        due && self.oldest() > self.head() && self.subscribers() == 0
     }
 
-    /// Marks the topic removed if it still is idle; publishers and subscribers look up its successor.
+    /// Marks the topic removed if it still is idle; publishers and subscribers look up its successor. `true`
+    /// for one caller only.
     pub fn remove_if_idle(&self, now: Now) -> bool {
         let _claim = self.ring.claim();
-        let idle = self.is_idle(now);
-        if idle {
-            self.removed.store(true, Ordering::Release);
-        }
-        idle
+        self.is_idle(now) && !self.removed.swap(true, Ordering::AcqRel)
     }
 
     /// Counts a subscriber, so that the topic stays.

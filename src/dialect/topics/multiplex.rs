@@ -122,13 +122,16 @@ impl Multiplex {
         start: Start,
         host: &mut dyn Host,
     ) -> Result<(), Wrong> {
+        let positions = request.positions.iter();
+        let positions: HashMap<_, _> = positions
+            .map(|(topic, text)| Ok((topic.as_str(), parse_position(text).map_err(invalid)?)))
+            .collect::<Result<_, Wrong>>()?;
         let topics = host.watch(pattern).map_err(|refusal| (refusal.code(), refusal.to_string()))?;
         let reference = request.reference.map(RawValue::get);
         host.send("subscribed", &messages::watching(pattern, topics.len(), reference));
         self.patterns.insert(pattern.into(), Watching { read: read.clone(), topics: Vec::new() });
         for topic in topics {
-            let position = request.positions.get(&**topic.name());
-            let start = position.map_or(Ok(start.clone()), |text| parse_position(text).map_err(invalid))?;
+            let start = positions.get(&**topic.name()).unwrap_or(&start).clone();
             self.read(topic.name(), Some(pattern), &read, start, None, host);
         }
         Ok(())
@@ -177,6 +180,8 @@ impl Multiplex {
             });
             host.unwatch(topic)
         } else {
+            // If it is read again, then by its own name, and a pattern that ends does not end it.
+            self.patterns.values_mut().for_each(|watching| watching.topics.retain(|other| **other != *topic));
             host.unsubscribe(topic)
         };
         if !known {
@@ -289,7 +294,7 @@ impl Dialect for Multiplex {
     fn matched(&mut self, pattern: &str, topic: &Arc<Topic>, host: &mut dyn Host) {
         if let Some(watching) = self.patterns.get(pattern) {
             let read = watching.read.clone();
-            self.read(topic.name(), Some(pattern), &read, Start::Oldest, None, host);
+            self.read(topic.name(), Some(pattern), &read, Start::Created, None, host);
         }
     }
 

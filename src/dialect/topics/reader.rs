@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Dialect, Gap, Host, Message, Start, Subscribe, Transport};
+use super::super::{Dialect, Gap, Host, Message, Refusal, Start, Subscribe, Transport};
 use super::messages;
 use super::{view, write_position};
 use crate::engine::Topic;
@@ -63,6 +63,8 @@ impl Reader {
                 }
                 host.send_at("subscribed", &id, &messages::subscribed(&outcome, pattern, None));
             }
+            // A topic made while the pattern was added may be reported twice.
+            Err(Refusal::AlreadySubscribed) if pattern.is_some() => {}
             Err(refusal) => {
                 host.send("error", &messages::refused(&refusal, None));
                 if pattern.is_none() {
@@ -114,7 +116,7 @@ impl Dialect for Reader {
 
     fn matched(&mut self, _pattern: &str, topic: &Arc<Topic>, host: &mut dyn Host) {
         if let Some(wanted) = self.wanted.take() {
-            self.read(&wanted, topic.name(), Start::Oldest, host);
+            self.read(&wanted, topic.name(), Start::Created, host);
             self.wanted = Some(wanted);
         }
     }

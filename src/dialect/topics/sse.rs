@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::super::{Dialect, Gap, Host, Message, Place, Start, Subscribe, Transport, frame};
+use super::super::{Dialect, Gap, Host, Message, Place, Refusal, Start, Subscribe, Transport, frame};
 use super::reader::{Wanted, say_goodbye};
 use super::{messages, view};
 use crate::engine::Topic;
@@ -50,6 +50,8 @@ impl MultiplexSse {
                 let id = positions(host.places().iter().map(|(topic, offset)| (&**topic, *offset)));
                 host.send_at("subscribed", &id, &messages::subscribed(&outcome, pattern, None));
             }
+            // Overlapping names and patterns read a topic once.
+            Err(Refusal::AlreadySubscribed) => {}
             Err(refusal) => host.send("error", &messages::refused(&refusal, None)),
         }
     }
@@ -85,7 +87,7 @@ impl Dialect for MultiplexSse {
 
     fn matched(&mut self, pattern: &str, topic: &Arc<Topic>, host: &mut dyn Host) {
         if let Some(index) = self.wanted.iter().position(|wanted| wanted.topic == pattern) {
-            self.read(index, topic.name(), Start::Oldest, host);
+            self.read(index, topic.name(), Start::Created, host);
         }
     }
 

@@ -1,0 +1,58 @@
+//! A deterministic simulation of shards and their clients.
+//!
+//! A seed decides everything: what is published and when, who connects how, what networks do. Shards run
+//! their real code over sockets in memory, with a clock that only the simulation moves and publishers that
+//! strike in the middle of a shard's work. A checker that shares no code with delivery reads the bytes that
+//! clients got and compares them with what was published.
+//!
+//! `MILLRACE_SEEDS=n` runs n seeds, `MILLRACE_SEED=s` runs that one.
+
+#[path = "simulation/chaos.rs"]
+mod chaos;
+#[path = "simulation/check.rs"]
+mod check;
+#[path = "simulation/client.rs"]
+mod client;
+#[path = "simulation/log.rs"]
+mod log;
+#[path = "simulation/net.rs"]
+mod net;
+#[path = "simulation/parse.rs"]
+mod parse;
+#[path = "simulation/rng.rs"]
+mod rng;
+#[path = "simulation/tamper.rs"]
+mod tamper;
+#[path = "simulation/text.rs"]
+mod text;
+#[path = "simulation/world.rs"]
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Seeds of an ordinary run.
+const SEEDS: u64 = 200;
+/// Steps of one story.
+const STEPS: usize = 160;
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok())
+}
+
+fn story(seed: u64) {
+    let outcome = catch_unwind(AssertUnwindSafe(|| world::World::new(seed).run(STEPS)));
+    let rerun = format!("MILLRACE_SEED={seed} cargo test --test simulation");
+    match outcome {
+        Ok(Ok(())) => {}
+        Ok(Err(why)) => panic!("seed {seed}: {why}\nrun again with: {rerun}"),
+        Err(_) => panic!("seed {seed}: a panic, see above\nrun again with: {rerun}"),
+    }
+}
+
+#[test]
+fn every_client_gets_what_it_asked_for() {
+    match number("MILLRACE_SEED") {
+        Some(seed) => story(seed),
+        None => (0..number("MILLRACE_SEEDS").unwrap_or(SEEDS)).for_each(story),
+    }
+}
