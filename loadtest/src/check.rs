@@ -27,6 +27,7 @@ pub struct Tally {
 
 impl Tally {
     /// Whether every event came once, in order and intact.
+    #[cfg(test)]
     pub fn is_clean(&self) -> bool {
         let Self { lost, duplicated, reordered, corrupted, unexpected, disconnected, .. } = *self;
         [lost, duplicated, reordered, corrupted, unexpected, disconnected] == [0; 6]

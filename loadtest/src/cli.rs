@@ -59,14 +59,16 @@ enum Mode {
 pub fn run(cli: &Cli) -> Result<bool> {
     match &cli.mode {
         Mode::FloorServer(args) => floor::run_floor(args).map(|()| true),
-        Mode::Serve(_) => floor::run_stand_in().map(|()| true),
+        Mode::Serve(args) => floor::run_stand_in(args).map(|()| true),
         mode => run_mode(cli, mode),
     }
 }
 
+/// The wiring of modes: pins this process, and prints what the mode found.
 fn run_mode(cli: &Cli, mode: &Mode) -> Result<bool> {
     let open_files = sys::raise_open_files()? as usize;
-    let context = Context { server: cli.server.clone(), core: cli.server.pin()?, open_files };
+    let (core, client_core) = cli.server.pin()?;
+    let context = Context { server: cli.server.clone(), core, client_core, open_files };
     let report = match mode {
         Mode::Fanout(args) => mode::fanout::run(&context, args),
         Mode::Latency(args) => mode::latency::run(&context, args),
@@ -90,7 +92,9 @@ fn print(cli: &Cli, mut report: Report) -> bool {
         let ratio = report.get(report.ratio_name());
         let shown = ratio.map_or_else(|| "not measured".to_owned(), |ratio| ratio.to_string());
         let name = report.ratio_name();
-        report.require(ratio.is_some_and(|ratio| ratio <= limit), || format!("{name} {shown}, at most {limit}"));
+        report.require(ratio.is_some_and(|ratio| ratio <= limit), || {
+            format!("{name} {shown}, at most {limit}")
+        });
     }
     match cli.json {
         true => println!("{}", report.json()),

@@ -14,7 +14,8 @@ const SETTLED_AFTER: usize = 4;
 
 /// Resident memory of `pid` in bytes, exact to the page.
 pub fn rss(pid: i32) -> Result<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).context("cannot read the memory of the server")?;
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))
+        .context("cannot read the memory of the server")?;
     let kilobytes = text.lines().find_map(|line| line.strip_prefix("Rss:")?.split_whitespace().next());
     Ok(kilobytes.context("smaps_rollup without Rss")?.parse::<u64>()? * 1024)
 }
@@ -47,12 +48,15 @@ fn cpu_model() -> Option<String> {
 pub fn versions() -> Vec<(&'static str, String)> {
     let unknown = || "unknown".to_owned();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").map(|text| text.trim().to_owned());
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default().to_owned();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     vec![
         ("millrace", env!("CARGO_PKG_VERSION").to_owned()),
         ("rustc", first_line("rustc").unwrap_or_else(unknown)),
         ("kernel", kernel.unwrap_or_else(|_| unknown())),
         ("cpu", format!("{} ({cores} cores)", cpu_model().unwrap_or_else(unknown))),
+        ("load average at the start", load),
     ]
 }
 

@@ -149,7 +149,7 @@ impl Publisher {
 }
 
 /// How many events an acknowledgement is for; an error when some were refused.
-fn ack(text: &[u8]) -> Result<u64> {
+pub fn ack(text: &[u8]) -> Result<u64> {
     let value: Value = serde_json::from_slice(text)?;
     let refused = value.get("failed").and_then(Value::as_array).is_some_and(|failed| !failed.is_empty());
     ensure!(!refused, "the server refused to publish: {value}");

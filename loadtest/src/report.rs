@@ -155,7 +155,16 @@ mod tests {
             counts[fault] = 1;
             let [lost, duplicated, reordered, corrupted, unexpected, disconnected] = counts;
             let (delivered, announced) = (9, 0);
-            let tally = Tally { delivered, lost, announced, duplicated, reordered, corrupted, unexpected, disconnected };
+            let tally = Tally {
+                delivered,
+                lost,
+                announced,
+                duplicated,
+                reordered,
+                corrupted,
+                unexpected,
+                disconnected,
+            };
             let mut report = Report::new("fanout");
             report.tally(&tally);
             assert_eq!((report.failures().len(), tally.is_clean()), (1, false));

@@ -118,7 +118,9 @@ impl Side {
         let payload = Payload::new(shape.size, shape.buckets.or(shape.carry_buckets));
         let topics = topic_names(shape, label).into_iter().map(|name| Topic::new(name, capacity)).collect();
         let mut swarm = Swarm::new(target, token, topics, payload.tail())?;
-        (0..shape.subscribers).for_each(|i| drop(swarm.add(plan(shape, i))));
+        for i in 0..shape.subscribers {
+            swarm.add(plan(shape, i));
+        }
         let publisher = Publisher::open(target, &swarm, payload, token)?;
         let (pid, pace) = (target.pid, shape.pace);
         Ok(Self { swarm, publisher, steady: shape.subscribers, pid, pace, next_topic: 0 })
@@ -213,18 +215,27 @@ impl Side {
     /// Publishes what is due by now; returns how many milliseconds there are until the next.
     fn keep_up(&mut self, rate: f64, elapsed: f64, left: u64, events: &mut u64) -> Result<i32> {
         let due = ((elapsed * rate) as u64 + 1).saturating_sub(*events).min(left);
-        for _ in 0..due {
-            let t = self.next_topic;
-            if self.swarm.ledger.topics[t].window.room(PACED_CAPACITY) == 0 {
-                break;
-            }
-            self.publisher.publish(&mut self.swarm, t, 1)?;
-            self.next_topic = (t + 1) % self.swarm.ledger.topics.len();
-            *events += 1;
-        }
+        *events += self.publish_in_turn(due as usize)?;
         self.publisher.flush(&self.swarm)?;
         let wait = *events as f64 / rate - elapsed;
         Ok((wait * 1e3).ceil().clamp(0.0, 100.0) as i32)
+    }
+
+    /// Publishes `due` events as far as there is room, to one topic after the other; returns how many.
+    fn publish_in_turn(&mut self, due: usize) -> Result<u64> {
+        let topics = self.swarm.ledger.topics.len();
+        let mut left = due;
+        while left > 0 {
+            let t = self.next_topic;
+            let n = self.swarm.ledger.topics[t].window.room(PACED_CAPACITY).min(left.div_ceil(topics));
+            if n == 0 {
+                break;
+            }
+            self.publisher.publish(&mut self.swarm, t, n)?;
+            self.next_topic = (t + 1) % topics;
+            left -= n;
+        }
+        Ok((due - left) as u64)
     }
 
     fn turn(&mut self, timeout: i32, each_turn: &mut dyn FnMut(&mut Swarm) -> Result<()>) -> Result<()> {
@@ -253,9 +264,22 @@ impl Side {
         Ok(())
     }
 
+    /// Waits until also those that the window does not wait for have read everything, or nothing comes any more.
+    pub fn catch_up(&mut self, each_turn: &mut dyn FnMut(&mut Swarm) -> Result<()>) -> Result<()> {
+        let (mut progress, mut since) = (self.progress(), self.swarm.now());
+        while self.swarm.behind() > 0 && self.swarm.now() - since < STALLED_NS {
+            self.turn(20, each_turn)?;
+            if self.progress() != progress {
+                (progress, since) = (self.progress(), self.swarm.now());
+            }
+        }
+        Ok(())
+    }
+
     /// Listens a little longer for what should not come, and counts as lost what did not.
     pub fn finish(&mut self) -> Result<()> {
         self.drain(&mut |_| Ok(()))?;
+        self.catch_up(&mut |_| Ok(()))?;
         let until = self.swarm.now() + 100_000_000;
         while self.swarm.now() < until {
             self.turn(20, &mut |_| Ok(()))?;

@@ -73,9 +73,7 @@ impl Epoll {
     pub fn wait(&self, ready: &mut Ready, timeout_ms: i32) -> io::Result<()> {
         let room = ready.list.len() as libc::c_int;
         // SAFETY: the kernel writes at most `room` events into `list`, which is that long (1).
-        let n = unsafe {
-            libc::epoll_wait(self.0.as_raw_fd(), ready.list.as_mut_ptr(), room, timeout_ms)
-        };
+        let n = unsafe { libc::epoll_wait(self.0.as_raw_fd(), ready.list.as_mut_ptr(), room, timeout_ms) };
         ready.filled = match check(n) {
             Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(e),
             n => n.unwrap_or(0) as usize,

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::sys;
 
@@ -42,13 +42,15 @@ pub struct ServerArgs {
 }
 
 impl ServerArgs {
-    /// Pins this process, and returns the core for servers (`None` on a single core, where pinning helps nobody).
-    pub fn pin(&self) -> Result<Option<usize>> {
+    /// Pins this process; the cores of servers and of this process (`None` on a single core, where pinning helps nobody).
+    pub fn pin(&self) -> Result<(Option<usize>, Option<usize>)> {
         let cores = sys::allowed_cores()?;
-        if let Some(core) = self.client_core.or_else(|| (cores.len() > 1).then(|| cores[cores.len() - 1])) {
+        let many = cores.len() > 1;
+        let client = self.client_core.or_else(|| many.then(|| cores[cores.len() - 1]));
+        if let Some(core) = client {
             sys::pin_to(core).with_context(|| format!("cannot run on core {core}"))?;
         }
-        Ok(self.server_core.or_else(|| (cores.len() > 1).then(|| cores[0])))
+        Ok((self.server_core.or_else(|| many.then(|| cores[0])), client))
     }
 }
 
@@ -133,11 +135,8 @@ impl Target {
     pub fn floor(args: &ServerArgs, core: Option<usize>, size: usize, buckets: Option<u32>) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["floor-server", "--size", &size.to_string()]);
-        let options = [("--buckets", buckets.map(|n| n.to_string()))];
-        let send_buffer = [("--send-buffer", args.floor_send_buffer.map(|n| n.to_string()))];
-        for (name, value) in options.into_iter().chain(send_buffer) {
-            value.into_iter().for_each(|value| drop(command.args([name, &value])));
-        }
+        command.args(buckets.iter().flat_map(|n| ["--buckets".to_owned(), n.to_string()]));
+        command.args(args.floor_send_buffer.iter().flat_map(|n| ["--send-buffer".to_owned(), n.to_string()]));
         Self::start(command, core, new_directory()?, true)
     }
 
@@ -155,7 +154,8 @@ impl Target {
 
     /// Reads up to the line that says where it listens, and goes on reading so that it never waits for us.
     fn read_address(&mut self) -> Result<SocketAddr> {
-        let stdout = self.child.as_mut().and_then(|child| child.stdout.take()).context("no standard output")?;
+        let stdout =
+            self.child.as_mut().and_then(|child| child.stdout.take()).context("no standard output")?;
         let mut lines = BufReader::new(stdout).lines();
         let addr = loop {
             let line = lines.next().context("the server ended before it listened")??;
@@ -167,25 +167,9 @@ impl Target {
         Ok(addr)
     }
 
-    /// CPU time used so far, in nanoseconds.
-    pub fn cpu_ns(&self) -> Result<Option<u64>> {
-        let read = |pid| sys::process_cpu_ns(pid).context("the server is gone");
-        self.pid.map(read).transpose()
-    }
-
     /// `host:port`.
     pub fn host(&self) -> String {
         self.addr.to_string()
-    }
-
-    /// Fails when a server started here has ended.
-    pub fn check_alive(&mut self) -> Result<()> {
-        let Some(child) = &mut self.child else { return Ok(()) };
-        if let Some(status) = child.try_wait()? {
-            let log = self.dir.as_deref().map(|dir| tail(&dir.join("stderr.log"))).unwrap_or_default();
-            bail!("the server ended ({status}): {log}");
-        }
-        Ok(())
     }
 }
 

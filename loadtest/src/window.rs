@@ -171,7 +171,7 @@ mod tests {
         window.join(b.class());
         window.publish(2, 5);
         assert_eq!((window.room(2), window.sent_at(1), window.sent_at(3)), (0, Some(5), None));
-        [1, 2].map(|offset| see(&mut window, &mut a, offset));
+        [1, 2].into_iter().for_each(|offset| see(&mut window, &mut a, offset));
         assert_eq!(window.room(2), 0);
         see(&mut window, &mut b, 1);
         assert_eq!((window.room(2), window.sent_at(1)), (1, None));
@@ -186,10 +186,10 @@ mod tests {
         window.join(a.class());
         window.join(b.class());
         window.publish(3, 0);
-        [1, 3].map(|offset| see(&mut window, &mut a, offset));
-        [1, 1].map(|offset| see(&mut window, &mut b, offset));
+        [1, 3].into_iter().for_each(|offset| see(&mut window, &mut a, offset));
+        [1, 1].into_iter().for_each(|offset| see(&mut window, &mut b, offset));
         assert_eq!(window.outstanding(), 2);
-        [2, 3].map(|offset| see(&mut window, &mut b, offset));
+        [2, 3].into_iter().for_each(|offset| see(&mut window, &mut b, offset));
         assert_eq!(window.outstanding(), 0);
     }
 
@@ -200,7 +200,7 @@ mod tests {
         window.join(a.class());
         window.join(b.class());
         window.publish(3, 0);
-        [1, 2, 3].map(|offset| see(&mut window, &mut a, offset));
+        [1, 2, 3].into_iter().for_each(|offset| see(&mut window, &mut a, offset));
         assert_eq!(window.outstanding(), 3);
         window.leave(&b);
         assert_eq!(window.outstanding(), 0);

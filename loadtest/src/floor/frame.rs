@@ -29,7 +29,10 @@ fn put_time(out: &mut Vec<u8>, since_epoch_ms: u128) {
 /// The envelope of event `offset` of `topic`.
 pub fn event_text(topic: &str, offset: u64, data: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(data.len() + topic.len() + 160);
-    let _ = write!(out, "{{\"type\":\"event\",\"topic\":\"{topic}\",\"offset\":{offset},\"id\":\"{EPOCH}:{offset}\",");
+    let _ = write!(
+        out,
+        "{{\"type\":\"event\",\"topic\":\"{topic}\",\"offset\":{offset},\"id\":\"{EPOCH}:{offset}\","
+    );
     out.extend_from_slice(b"\"time\":\"");
     put_time(&mut out, SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis()));
     out.extend_from_slice(b"\",\"event\":\"message\",\"data\":");

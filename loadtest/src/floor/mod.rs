@@ -52,7 +52,7 @@ pub struct StandInArgs {
     /// Address to listen on (loopback is used whatever it says)
     #[arg(long)]
     pub listen: Option<String>,
-    /// Configuration (not read)
+    /// Configuration, of which only `slow_bytes` is read
     #[arg(long)]
     pub config: Option<PathBuf>,
 }
@@ -101,11 +101,13 @@ pub fn run_floor(args: &FloorArgs) -> anyhow::Result<()> {
 }
 
 /// Runs the stand-in until it is killed.
-pub fn run_stand_in() -> anyhow::Result<()> {
+pub fn run_stand_in(args: &StandInArgs) -> anyhow::Result<()> {
+    let config = args.config.as_ref().map(std::fs::read_to_string).transpose()?.unwrap_or_default();
+    let slow_bytes = config.lines().find_map(|line| line.strip_prefix("slow_bytes = ")?.parse().ok());
     serve::run(FloorSpec {
         payload: Payload::new(2, None),
         keep: true,
-        backlog_bytes: 1 << 20,
+        backlog_bytes: slow_bytes.unwrap_or(64 << 20),
         send_buffer: Some(64 << 10),
         fault: Fault::from_environment(),
     })

@@ -191,7 +191,9 @@ impl Server {
             }
             *messages += 1;
             let published = self.publish_lines(topic, &payload);
-            let ack = format!("{{\"type\":\"ack\",\"message\":{messages},\"published\":{published},\"topics\":[]}}");
+            let ack = format!(
+                "{{\"type\":\"ack\",\"message\":{messages},\"published\":{published},\"topics\":[]}}"
+            );
             let mut frame = Vec::new();
             ws::put_unmasked(&mut frame, ws::TEXT, false, ack.as_bytes());
             let _ = (&peer.sock).write(&frame);

@@ -73,7 +73,10 @@ fn one(side: &mut Side) -> Result<Sample> {
     let each = side.steady as f64;
     side.disconnect();
     sleep(REST);
-    Ok(Sample { cpu_us: after.zip(before).map(|(after, before)| (after - before) / each), per_s: each / seconds })
+    Ok(Sample {
+        cpu_us: after.zip(before).map(|(after, before)| (after - before) / each),
+        per_s: each / seconds,
+    })
 }
 
 fn report(args: &Args, sides: &[Side], samples: &[Vec<Sample>]) -> Report {

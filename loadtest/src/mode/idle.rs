@@ -4,8 +4,8 @@ use anyhow::{Context as _, Result};
 
 use super::Context;
 use crate::check::Tally;
-use crate::progress;
 use crate::proc::settled_rss;
+use crate::progress;
 use crate::report::Report;
 use crate::side::{Pace, Shape, Until};
 use crate::target::{Needs, Target};
@@ -42,9 +42,8 @@ struct Memory {
 /// Server, then floor.
 pub fn run(context: &Context, args: &Args) -> Result<Report> {
     let memory = measure(context, args, &context.start_server(&Needs::connections(args.connections))?)?;
-    let floor = (!args.no_floor)
-        .then(|| measure(context, args, &context.start_floor(128, None)?))
-        .transpose()?;
+    let floor =
+        (!args.no_floor).then(|| measure(context, args, &context.start_floor(128, None)?)).transpose()?;
     let mut report = Report::new("idle");
     report.about("rss_ratio");
     report.set("connections", args.connections);

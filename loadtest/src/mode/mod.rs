@@ -1,5 +1,6 @@
 //! What can be done with a server, one file each.
 
+pub mod actors;
 pub mod churn;
 pub mod connect;
 pub mod fanout;
@@ -23,6 +24,8 @@ pub struct Context {
     pub server: ServerArgs,
     /// The core for servers.
     pub core: Option<usize>,
+    /// The core this process is pinned to.
+    pub client_core: Option<usize>,
     /// Descriptors this process may open.
     pub open_files: usize,
 }

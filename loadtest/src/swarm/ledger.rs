@@ -107,7 +107,9 @@ impl Ledger {
     #[inline]
     fn delivered(&mut self, offset: u64, sub: &mut SubBooks<'_>, now: u64) {
         let window = &mut self.topics[sub.topic].window;
-        if sub.counted && let Some(sent_at) = window.sent_at(offset) {
+        if sub.counted
+            && let Some(sent_at) = window.sent_at(offset)
+        {
             self.latencies.record(now.saturating_sub(sent_at));
         }
         self.tally.unexpected += u64::from(offset > window.published());
@@ -119,7 +121,9 @@ impl Ledger {
 
     fn notice(&mut self, text: &[u8], sub: &mut SubBooks<'_>) -> Outcome {
         match envelope::notice(text) {
-            Notice::Subscribed { epoch, offset, recovered } => return self.subscribed(epoch, offset, recovered, sub),
+            Notice::Subscribed { epoch, offset, recovered } => {
+                return self.subscribed(epoch, offset, recovered, sub);
+            }
             Notice::Gap { to } => self.give_up(to, sub),
             Notice::Close { code } => return Outcome::Closed(code),
             Notice::Error | Notice::Unknown => self.tally.unexpected += 1,

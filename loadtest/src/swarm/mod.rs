@@ -161,9 +161,8 @@ impl Swarm {
     fn turn(&mut self, i: usize) -> Result<()> {
         let sub = &self.subs[i];
         if sub.plan.kind.may_close() && sub.is_open() {
-            // Not watched for reading: the connection is broken.
-            self.closed(i, None);
-            return Ok(());
+            // Not watched for reading, so the connection is broken; what came before may say why.
+            return self.drain(i).map(drop);
         }
         self.read(i, SCRATCH).map(drop)
     }
@@ -279,6 +278,13 @@ impl Swarm {
         self.ledger.topics.iter().map(|topic| topic.window.outstanding()).sum()
     }
 
+    /// How many of those that nobody waits for have not read everything yet.
+    pub fn behind(&self) -> usize {
+        let published = |sub: &Sub| self.ledger.topics[sub.plan.topic].window.published();
+        let loose = self.subs.iter().filter(|sub| sub.plan.kind == Kind::Loose && sub.sock.is_some());
+        loose.filter(|sub| sub.track.last() < published(sub)).count()
+    }
+
     /// Counts as lost what the subscribers that are checked have not read by now.
     pub fn finish(&mut self) {
         let Self { subs, ledger, .. } = self;
@@ -333,7 +339,10 @@ fn begin(sub: &mut Sub, ledger: &mut Ledger, bytes: Vec<u8>, now: u64) -> Result
     if head.status != expected {
         return Err(anyhow!("the server refused: {}", String::from_utf8_lossy(&bytes)));
     }
-    ensure!(transport != Transport::WsDeflate || head.deflate, "the server does not offer permessage-deflate");
+    ensure!(
+        transport != Transport::WsDeflate || head.deflate,
+        "the server does not offer permessage-deflate"
+    );
     sub.state = State::Begun(Decoder::new(transport, head.chunked));
     Ok(stream(sub, ledger, &bytes[head.length..], now)?)
 }

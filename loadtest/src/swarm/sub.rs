@@ -89,6 +89,14 @@ impl Sub {
         matches!(self.state, State::Open(_))
     }
 
+    /// The code it was closed with.
+    pub fn close_code(&self) -> Option<u16> {
+        match self.state {
+            State::Closed(code) => code,
+            _ => None,
+        }
+    }
+
     /// Whether the window waits for it.
     pub fn is_counted(&self) -> bool {
         self.plan.kind == Kind::Steady

@@ -45,7 +45,12 @@ fn authorization(token: Option<&str>) -> String {
 }
 
 /// The request that opens a stream.
-pub fn subscribe_request(host: &str, transport: Transport, want: &Subscription, token: Option<&str>) -> String {
+pub fn subscribe_request(
+    host: &str,
+    transport: Transport,
+    want: &Subscription,
+    token: Option<&str>,
+) -> String {
     let query: Vec<String> = [("after", &want.after), ("filter", &want.filter)]
         .into_iter()
         .filter_map(|(name, value)| Some(format!("{name}={}", percent_encode(value.as_deref()?))))
@@ -96,9 +101,8 @@ pub fn parse_head(bytes: &[u8]) -> Option<Head> {
     let text = std::str::from_utf8(&bytes[..length]).ok()?.to_ascii_lowercase();
     let mut lines = text.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let header = |name: &str| {
-        text.split("\r\n").filter_map(|line| line.split_once(':')).find(|(key, _)| *key == name)
-    };
+    let header =
+        |name: &str| text.split("\r\n").filter_map(|line| line.split_once(':')).find(|(key, _)| *key == name);
     let says = |name, value| header(name).is_some_and(|(_, text)| text.contains(value));
     Some(Head {
         status,

@@ -82,11 +82,6 @@ impl LineDecoder {
         }
         Ok(rest)
     }
-
-    /// Whether the body has ended as HTTP wants it.
-    pub fn ended(&self) -> bool {
-        matches!(self.chunk, Chunk::End)
-    }
 }
 
 impl Chunk {
