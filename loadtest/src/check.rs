@@ -71,7 +71,7 @@ pub struct Track {
     stride: u32,
     residue: u32,
     /// Ranges skipped and not filled since; hardly ever there.
-    holes: Option<Box<Vec<(u64, u64)>>>,
+    holes: Vec<(u64, u64)>,
 }
 
 impl Default for Track {
@@ -83,7 +83,7 @@ impl Default for Track {
 impl Track {
     /// A subscriber that gets the offsets that are `residue` modulo `stride`.
     pub fn new(stride: u32, residue: u32) -> Self {
-        Self { last: 0, stride, residue, holes: None }
+        Self { last: 0, stride, residue, holes: Vec::new() }
     }
 
     /// How many offsets of this subscriber there are up to `to`.
@@ -107,7 +107,7 @@ impl Track {
     /// Reading starts after `offset`.
     pub fn begin(&mut self, offset: u64) {
         self.last = offset;
-        self.holes = None;
+        self.holes.clear();
     }
 
     /// The last offset read, or begun after.
@@ -144,14 +144,14 @@ impl Track {
             0 => Seen::Next,
             skipped => {
                 tally.lost += skipped;
-                self.holes.get_or_insert_default().push((last + 1, offset - 1));
+                self.holes.push((last + 1, offset - 1));
                 Seen::Ahead { last }
             }
         }
     }
 
     fn see_past(&mut self, offset: u64, tally: &mut Tally) -> Seen {
-        let holes = self.holes.get_or_insert_default();
+        let holes = &mut self.holes;
         let Some(i) = holes.iter().position(|&(from, to)| (from..=to).contains(&offset)) else {
             tally.duplicated += 1;
             return Seen::Again;

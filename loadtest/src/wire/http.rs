@@ -16,7 +16,7 @@ pub struct Subscription {
 }
 
 const WEBSOCKET: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-                         Sec-WebSocket-Key: bWlsbHJhY2UgbG9hZHRlc3Q=\r\n";
+                         Sec-WebSocket-Key: bWlsbHJhY2UtbG9hZHRlcw==\r\n";
 const DEFLATE: &str = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; \
                        client_no_context_takeover\r\n";
 
