@@ -21,3 +21,160 @@ pub const FILTER_DEPTH_MAX: usize = 16;
 pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// Payload of a control frame, bytes (RFC 6455 section 5.5).
 pub const CONTROL_BYTES_MAX: usize = 125;
+
+/// Header of a WebSocket frame, bytes: two fixed, eight of length, four of mask (RFC 6455 section 5.2).
+pub const FRAME_HEADER_BYTES_MAX: usize = 2 + 8 + 4;
+/// Reason of a WebSocket close, bytes: a control payload without the two of the code (RFC 6455 section 5.5.1).
+pub const CLOSE_REASON_BYTES_MAX: usize = CONTROL_BYTES_MAX - 2;
+
+/// Messages shorter than this are sent plain: they cost a compressor's reset and save next to nothing.
+pub const DEFLATE_BYTES_MIN: usize = 256;
+/// Window of the compressor, as a power of two. Not 15: compressed frames are shared by all subscribers of a shard, so
+/// they must suit the smallest window that a common client demands, and Python's `websockets` demands 12.
+pub const DEFLATE_WINDOW_BITS: u8 = 12;
+/// A shard's scratch buffer that has grown beyond this for one message is given back before the next, bytes.
+pub const SCRATCH_BYTES_KEPT: usize = 64 << 10;
+/// Most values of one `in` of a filter.
+pub const FILTER_VALUES_MAX: usize = 1024;
+/// Longest filter as JSON text, bytes.
+pub const FILTER_BYTES_MAX: usize = 1 << 16;
+/// Longest run of a glob between two `*`, characters, where the run contains a `?`: one bit each of a word.
+pub const GLOB_RUN_CHARS_MAX: usize = 64;
+/// Longest path of a field (`data.a.b`), bytes. A longer one can be neither filtered by nor found.
+pub const FIELD_PATH_BYTES_MAX: usize = 256;
+/// Most fields of an event that filters can see, in the order of the text; what follows counts as absent.
+pub const FIELDS_MAX: usize = 256;
+/// Elements of an array that filters can see, from the first; so that a list of numbers does not use up [`FIELDS_MAX`].
+pub const FIELD_ELEMENTS_MAX: usize = 32;
+/// Deepest nesting inside `data` that filters can see.
+pub const FIELD_DEPTH_MAX: usize = 16;
+
+/// Most users present on one topic.
+pub const PRESENCE_MEMBERS_MAX: usize = 10_000;
+/// Longest name of a present user, bytes.
+pub const PRESENCE_USER_BYTES_MAX: usize = 128;
+/// Longest `info` of a present user, bytes of JSON.
+pub const PRESENCE_INFO_BYTES_MAX: usize = 1024;
+
+/// How long a publication with a known idempotency key is not published again, milliseconds.
+pub const IDEMPOTENCY_MS: u64 = 5 * 60 * 1000;
+/// Most idempotency keys remembered for one topic; beyond it the oldest is forgotten first.
+pub const IDEMPOTENCY_KEYS_MAX: usize = 10_000;
+
+// A tag or an attribute that could not be filtered by would be a trap.
+const _: () = assert!(TAGS_MAX + 3 < FIELDS_MAX && FIELD_DEPTH_MAX < JSON_DEPTH_MAX);
+/// Most subscriptions (topics and patterns) of one connection.
+pub const SUBSCRIPTIONS_MAX: usize = 1000;
+/// Most topics of a multiplexed SSE stream: its event ids carry a position for each.
+pub const SSE_TOPICS_MAX: usize = 64;
+/// Most events of a page of history.
+pub const PAGE_EVENTS_MAX: usize = 1000;
+/// Longest wait of a long-poll, seconds.
+pub const WAIT_SECONDS_MAX: u64 = 60;
+
+/// Bytes gathered for one write.
+pub const GATHER_BYTES_MAX: usize = 64 << 10;
+/// A frame larger than this is written from where it lies; smaller ones are joined by copying.
+pub const JOIN_FRAME_BYTES_MAX: usize = 16 << 10;
+/// Events looked at for one gather, so that a filter that matches nothing cannot hold the shard.
+pub const GATHER_EVENTS_MAX: usize = 1024;
+/// Writes of one turn of a shard.
+pub const TURN_WRITES_MAX: usize = 1024;
+/// Bytes written in one turn of a shard.
+pub const TURN_BYTES_MAX: usize = 8 << 20;
+/// Connections taken over in one turn.
+pub const TURN_ADOPT_MAX: usize = 64;
+/// Bytes read from one connection in one turn.
+pub const TURN_READ_BYTES_MAX: usize = 256 << 10;
+/// The shard's read buffer, bytes.
+pub const SCRATCH_BYTES: usize = 64 << 10;
+/// Answers waiting for one client, bytes; a single larger answer may exceed it.
+pub const OUTBOX_BYTES_MAX: usize = 2 << 20;
+/// How long a closed connection may take to read the rest, milliseconds.
+pub const CLOSE_MS: u64 = 5_000;
+/// What a slow or drained client is told to wait, seconds.
+pub const RETRY_AFTER_SECONDS: u64 = 1;
+/// Spread of the hint at a drain, so that clients do not all come back at once, milliseconds.
+pub const RETRY_JITTER_MS: u64 = 5_000;
+/// Events of a backlog that one conflating gather looks at.
+pub const CONFLATE_EVENTS_MAX: usize = 16 << 10;
+/// Writes that one connection gets before others have their turn.
+pub const PUMP_ROUNDS: usize = 4;
+/// Answers waiting for a client above which it is not read any further, bytes.
+pub const PAUSE_BYTES: usize = 64 << 10;
+/// Failed lines that the answer to a batch names; further ones are counted.
+pub const FAILED_LINES_MAX: usize = 1000;
+/// Longest query string of a request, bytes.
+pub const QUERY_BYTES_MAX: usize = 64 << 10;
+
+// ---- Defaults of the configuration (src/config/table.rs names each setting after what it bounds). ----
+
+/// Largest body of a publish request, bytes (default).
+pub const BODY_BYTES_MAX: usize = 16 << 20;
+/// Largest single event, bytes of its data (default).
+pub const EVENT_BYTES_MAX: usize = 1 << 20;
+/// Largest head of a request, bytes (default).
+pub const HEADER_BYTES_MAX: usize = 16 << 10;
+/// Time a client has to send the head of its request, seconds (default).
+pub const HEADER_SECONDS_MAX: u64 = 10;
+/// Most open connections (default).
+pub const CONNECTIONS_MAX: usize = 100_000;
+/// Most topics (default).
+pub const TOPICS_MAX: usize = 1_000_000;
+/// Most history requests that wait for an event at the same time (default).
+pub const WAITING_READS_MAX: usize = 10_000;
+
+/// Time between pings of the server, seconds (default).
+pub const PING_SECONDS: u64 = 25;
+/// Time in which an answer that is no stream must have been taken, seconds (default).
+pub const WRITE_SECONDS_MAX: u64 = 30;
+/// Longest drain, seconds (default).
+pub const DRAIN_SECONDS_MAX: u64 = 30;
+/// Connections closed each second of a drain (default).
+pub const DRAIN_RATE: usize = 2_000;
+/// Base of the reconnect hint, milliseconds (default).
+pub const RETRY_MILLIS: u64 = 1_000;
+
+/// Unsent bytes the kernel may hold for one connection before it is not writable (default).
+pub const NOTSENT_LOWAT_BYTES: usize = 128 << 10;
+
+/// Events a topic keeps (default).
+pub const RETAIN_EVENTS: usize = 10_000;
+/// Most events a topic may be told to keep.
+pub const RETAIN_EVENTS_MAX: usize = 1 << 24;
+/// Bytes a topic keeps (default).
+pub const RETAIN_BYTES: usize = 64 << 20;
+/// Age up to which a topic keeps events, seconds (default).
+pub const RETAIN_SECONDS: u64 = 3_600;
+/// Events a reader may be behind (default).
+pub const SLOW_EVENTS_MAX: usize = 8_192;
+/// Bytes a reader may be behind (default).
+pub const SLOW_BYTES_MAX: usize = 16 << 20;
+/// Time a reader may take nothing while something waits for it, seconds (default).
+pub const SLOW_SECONDS_MAX: u64 = 30;
+/// Time for which an idempotency key is remembered, seconds (default).
+pub const IDEMPOTENCY_SECONDS: u64 = 300;
+/// Time after which a topic that keeps nothing and has no reader is removed, seconds (default).
+pub const TOPIC_IDLE_SECONDS: u64 = 600;
+
+/// Most segments the configuration accepts in a pattern; as many as a topic name can have.
+pub const PATTERN_SEGMENTS_MAX: usize = TOPIC_NAME_BYTES_MAX.div_ceil(2);
+/// Most API keys of a configuration: each attempt to authenticate compares with all of them.
+pub const KEYS_MAX: usize = 10_000;
+/// Longest API key a client may present, bytes.
+pub const TOKEN_BYTES_MAX: usize = 4 << 10;
+
+const _: () = assert!(EVENT_BYTES_MAX <= BODY_BYTES_MAX, "an event must fit into a publish request");
+const _: () = assert!(EVENT_BYTES_MAX <= RETAIN_BYTES, "an event must fit into what a topic keeps");
+const _: () =
+    assert!(SLOW_EVENTS_MAX <= RETAIN_EVENTS, "a reader cannot be further behind than what is kept");
+const _: () = assert!(SLOW_BYTES_MAX <= RETAIN_BYTES, "a reader cannot be further behind than what is kept");
+const _: () = assert!(RETAIN_EVENTS <= RETAIN_EVENTS_MAX, "the default must be allowed");
+/// Connections that the kernel accepts ahead of the server.
+pub const LISTEN_BACKLOG: i32 = 4096;
+/// Pause after an accept that failed, milliseconds.
+pub const ACCEPT_PAUSE_MS: u64 = 50;
+/// Retired entries above which a publisher helps to free them, bytes.
+pub const GARBAGE_BYTES_FLUSH: u64 = 4 << 20;
+/// Bytes of a page of history; it ends after the event that exceeds them.
+pub const PAGE_BYTES_MAX: usize = 4 << 20;

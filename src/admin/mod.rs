@@ -1,0 +1,3 @@
+//! What operators look at.
+
+pub mod metrics;

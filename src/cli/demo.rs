@@ -1,0 +1,186 @@
+//! `millrace demo`: a server with a live feed, to look at before writing a line of code. The feed publishes over HTTP like
+//! any backend. Keeps little: the demo may run for weeks.
+
+use std::io::{self, IsTerminal, Write};
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use hyper::header::CONTENT_TYPE;
+
+use super::backoff::Random;
+use super::connection::{self, Connection, Target};
+use super::feed::{Feed, TOPICS};
+use super::serve;
+use super::signals::Stop;
+use crate::config::Config;
+use crate::server::Server;
+
+/// Ports tried after the one asked for.
+const PORTS_TRIED: u16 = 100;
+/// Time between the feed's requests.
+const TICK: Duration = Duration::from_millis(100);
+/// Ticks between two updates of the status line.
+const TICKS_PER_STATUS: u64 = 10;
+/// What the demo says beyond the defaults: little is kept, joins and leaves can be seen, and Ctrl-C ends it soon.
+const SETTINGS: &str = r#"
+log = "warn"
+[limits]
+connections = 10_000
+topics = 10_000
+[timing]
+drain_seconds = 3
+[namespaces.default]
+retain_events = 2_000
+retain_bytes = "4MiB"
+presence = true
+"#;
+
+/// Flags of `demo`.
+#[derive(clap::Args)]
+pub struct Demo {
+    /// Port; the next free one is taken when it is not.
+    #[arg(long, default_value_t = 8000)]
+    port: u16,
+    /// Events a second.
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: u32,
+    /// Print the address only.
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl Demo {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// When no port is free or the server cannot start.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let port = free_port(self.port)?;
+        if port != self.port && self.port != 0 && !self.quiet {
+            println!("port {} is taken, using {port}", self.port);
+        }
+        let text = format!("listen = [\"127.0.0.1:{port}\"]\n{SETTINGS}");
+        let config = Config::from_toml("demo", &text)?;
+        serve::start_logging(&config)?;
+        serve::runtime(&config)?.block_on(self.serve(config))?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn serve(self, config: Config) -> anyhow::Result<()> {
+        let stop = Stop::listen()?;
+        let server = Server::bind(config)?;
+        let url = server.addresses().first().cloned().context("the server has no address")?;
+        println!("listening on {url}");
+        if !self.quiet {
+            println!("{}", guide(&url));
+        }
+        let connection = Connection::new(&Target { url, token: None })?;
+        let feed = publish(connection, self.rate, !self.quiet && io::stdout().is_terminal());
+        tokio::select! {
+            result = server.run(stop.first()) => result,
+            never = feed => never,
+        }
+    }
+}
+
+/// The port asked for, or the next one nobody listens on.
+fn free_port(first: u16) -> anyhow::Result<u16> {
+    let last = first.saturating_add(PORTS_TRIED);
+    let free = (first..=last).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.with_context(|| format!("no port from {first} to {last} is free; give another with --port"))
+}
+
+/// What to try, ready to paste.
+fn guide(url: &str) -> String {
+    let socket = url.replacen("http", "ws", 1);
+    let [planner, _, tokens, metrics, _, logs] = TOPICS;
+    format!(
+        "
+A live feed is being published to: {}
+
+  curl -N -H 'Accept: text/event-stream' '{url}/v1/topics/{tokens}'          # Server-Sent Events
+  curl -N -H 'Accept: application/x-ndjson' '{url}/v1/topics/{logs}'         # NDJSON
+  websocat '{socket}/v1/topics/{planner}'                                    # WebSocket
+  curl '{url}/v1/topics/{metrics}?limit=3'                                   # the past
+  curl -d '{{\"hello\":\"world\"}}' -H 'Content-Type: application/json' '{url}/v1/topics/{logs}'   # publish
+  millrace subscribe --url {url} 'agents.**' --from oldest
+
+Ctrl-C ends it.
+",
+        TOPICS.join(", ")
+    )
+}
+
+/// Publishes for ever. A server that is not there yet, or drains, is tried again with the next tick.
+async fn publish(mut connection: Connection, rate: u32, status: bool) -> anyhow::Result<()> {
+    let mut feed = Feed::new(Random::new());
+    let mut ticks = tokio::time::interval(TICK);
+    let (mut published, mut owed) = (0u64, 0.0f64);
+    for tick in 0u64.. {
+        ticks.tick().await;
+        owed += f64::from(rate) * TICK.as_secs_f64();
+        let body = (0..owed as u64).map(|_| format!("{}\n", feed.next())).collect::<String>();
+        let count = owed as u64;
+        owed -= count as f64;
+        if count > 0 && send(&mut connection, body).await.is_ok() {
+            published += count;
+        }
+        if status && tick % TICKS_PER_STATUS == 0 {
+            show(&mut connection, published).await;
+        }
+    }
+    Ok(())
+}
+
+async fn send(connection: &mut Connection, body: String) -> anyhow::Result<()> {
+    let request = connection::request("POST", "/v1/publish").header(CONTENT_TYPE, "application/x-ndjson");
+    let answer = connection.send(request, Bytes::from(body)).await?;
+    let status = answer.status();
+    let body = connection::read_all(answer).await?;
+    anyhow::ensure!(status.is_success(), connection::refusal(status, &body));
+    Ok(())
+}
+
+async fn show(connection: &mut Connection, published: u64) {
+    let subscribers = subscribers(connection).await.unwrap_or(0);
+    print!("\r\x1b[K{published} events published, {subscribers} subscribers");
+    let _ = io::stdout().flush();
+}
+
+/// Asks the server, as anybody could.
+async fn subscribers(connection: &mut Connection) -> anyhow::Result<u64> {
+    let answer = connection.send(connection::request("GET", "/v1/topics"), Bytes::new()).await?;
+    let list: serde_json::Value = serde_json::from_slice(&connection::read_all(answer).await?)?;
+    let topics = list["topics"].as_array().context("no list of topics")?;
+    Ok(topics.iter().filter_map(|topic| topic["subscribers"].as_u64()).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_free_port_is_taken() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        assert_ne!(free_port(port).unwrap(), port);
+    }
+
+    #[test]
+    fn the_settings_are_right_and_the_guide_names_every_way() {
+        Config::from_toml("demo", SETTINGS).unwrap();
+        let guide = guide("http://127.0.0.1:9");
+        for way in [
+            "text/event-stream",
+            "x-ndjson",
+            "ws://127.0.0.1:9/v1/topics/agents",
+            "curl -d",
+            "millrace subscribe",
+        ] {
+            assert!(guide.contains(way), "{way}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Configuration in two stages: `raw` holds what was said and where (file, environment, flags), [`Config`] holds every
+//! value, resolved and checked together. One table (`table`) names the settings for the file, the flags, the environment
+//! and the documentation. Never reads a clock, opens a socket or holds a secret: keys are known by their hashes.
+
+mod choice;
+mod key;
+mod kind;
+mod namespaces;
+mod pattern;
+mod print;
+mod problem;
+mod raw;
+mod resolve;
+mod table;
+mod units;
+
+use std::path::PathBuf;
+
+pub use choice::{LogFormat, SkipTo, SlowPolicy};
+pub use key::KeyHash;
+pub use kind::Listen;
+pub use namespaces::Namespaces;
+pub use pattern::Pattern;
+pub use print::{to_markdown, to_toml};
+pub use problem::{Origin, Problem, Problems};
+pub use table::{Delivery, General, KeyConfig, Limits, Namespace, Setting, Timing, settings};
+
+/// The configuration of a server: every value is there and they fit together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// The process as a whole.
+    pub general: General,
+    /// Bounds on what peers can cause.
+    pub limits: Limits,
+    /// Time.
+    pub timing: Timing,
+    /// How bytes get to readers.
+    pub delivery: Delivery,
+    /// How topics behave, by pattern.
+    pub namespaces: Namespaces,
+    /// API keys; none means that everybody may do everything.
+    pub keys: Vec<KeyConfig>,
+    /// Opens `/test/echo` for conformance tests of the WebSocket codec. Only a hidden flag sets it.
+    pub test_echo: bool,
+    /// What the operator should know, though it is not wrong. For the log.
+    pub warnings: Vec<String>,
+}
+
+/// Where the configuration is said. The later fields win over the earlier ones.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The file, if there is one.
+    pub file: Option<PathBuf>,
+    /// The environment; names that do not begin with `MILLRACE_` are passed over.
+    pub environment: Vec<(String, String)>,
+    /// Flags as dotted keys and values.
+    pub flags: Vec<(String, String)>,
+}
+
+/// Reads, merges and checks the configuration.
+///
+/// # Errors
+/// Everything that is wrong, each with its place and what to do.
+pub fn load(sources: Sources) -> Result<Config, Problems> {
+    let mut raw = raw::Raw::default();
+    if let Some(path) = &sources.file {
+        let name = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => raw.file(&name, &text),
+            Err(error) => {
+                raw.problems.push(Origin::Nowhere, format!("cannot read the configuration {name}: {error}"))
+            }
+        }
+    }
+    raw.environment(sources.environment);
+    raw.flags(sources.flags);
+    resolve::resolve(raw)
+}
+
+impl Config {
+    /// Reads and checks a configuration from text alone; `name` stands in the problems.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn from_toml(name: &str, text: &str) -> Result<Self, Problems> {
+        let mut raw = raw::Raw::default();
+        raw.file(name, text);
+        resolve::resolve(raw)
+    }
+
+    /// Delivering threads: as configured, else one per core.
+    pub fn shards(&self) -> usize {
+        or_cores(self.general.shards)
+    }
+
+    /// Accepting threads: as configured, else one per core.
+    pub fn workers(&self) -> usize {
+        or_cores(self.general.workers)
+    }
+}
+
+fn or_cores(count: usize) -> usize {
+    if count > 0 { count } else { std::thread::available_parallelism().map_or(1, usize::from) }
+}

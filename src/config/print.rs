@@ -1,0 +1,62 @@
+//! The table of settings as text: the effective configuration as TOML, and the reference of docs/OPERATING.md.
+
+use super::Config;
+use super::kind::quote;
+use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Setting, Timing, settings};
+
+/// The effective configuration as TOML with the effect of each setting above it. Reading it back gives the same
+/// configuration. Contains the hashes of keys, as the file does, and no key.
+pub fn to_toml(config: &Config) -> String {
+    let mut out = String::from("# The effective configuration of Millrace.\n");
+    write_section(&mut out, "", General::SETTINGS, &config.general.show());
+    write_section(&mut out, "[limits]", Limits::SETTINGS, &config.limits.show());
+    write_section(&mut out, "[timing]", Timing::SETTINGS, &config.timing.show());
+    write_section(&mut out, "[delivery]", Delivery::SETTINGS, &config.delivery.show());
+    write_section(&mut out, "[namespaces.default]", Namespace::SETTINGS, &config.namespaces.default().show());
+    for (pattern, space) in config.namespaces.others() {
+        let heading = format!("[namespaces.{}]", quote(pattern.as_str()));
+        write_values(&mut out, &heading, Namespace::SETTINGS, &space.show());
+    }
+    for key in &config.keys {
+        write_values(&mut out, "[[keys]]", KeyConfig::SETTINGS, &key.show());
+    }
+    out
+}
+
+/// Each value under a comment that says what it does.
+fn write_section(out: &mut String, heading: &str, settings: &[Setting], values: &[String]) {
+    write_heading(out, heading);
+    for (setting, value) in settings.iter().zip(values) {
+        out.push_str(&format!("#{}\n{} = {value}\n", setting.effect, setting.name));
+    }
+}
+
+/// Values alone, where the comments stand above already.
+fn write_values(out: &mut String, heading: &str, settings: &[Setting], values: &[String]) {
+    write_heading(out, heading);
+    for (setting, value) in settings.iter().zip(values) {
+        out.push_str(&format!("{} = {value}\n", setting.name));
+    }
+}
+
+fn write_heading(out: &mut String, heading: &str) {
+    out.push('\n');
+    if !heading.is_empty() {
+        out.push_str(&format!("{heading}\n"));
+    }
+}
+
+/// The reference of all settings as a Markdown table, for docs/OPERATING.md.
+pub fn to_markdown() -> String {
+    let head = "| setting | kind | default | effect | environment |\n|---|---|---|---|---|\n";
+    settings().fold(head.to_owned(), |table, setting| table + &row(setting))
+}
+
+fn row(setting: &Setting) -> String {
+    let env = setting.env().map_or_else(|| "file only".into(), |env| format!("`{env}`"));
+    let key = setting.key().replace("namespaces.default.", "namespaces.*.");
+    let default =
+        if setting.section == "keys" { String::new() } else { format!("`{}`", (setting.default)()) };
+    let effect = setting.effect.trim();
+    format!("| `{key}` | {} | {default} | {effect} | {env} |\n", setting.kind.trim())
+}

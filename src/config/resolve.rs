@@ -1,0 +1,157 @@
+//! Second stage: every value is there, and they fit together. Rules about several settings stand here; a rule about one
+//! setting is its kind's. Never opens, connects or looks anything up.
+
+use super::Config;
+use super::namespaces::Namespaces;
+use super::pattern::Pattern;
+use super::problem::{Origin, Problems};
+use super::raw::{DEFAULT_NAMESPACE, Headed, Raw, Reader, Section};
+use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing};
+use crate::limits::{KEYS_MAX, RETAIN_EVENTS_MAX};
+
+/// Resolves what was said.
+///
+/// # Errors
+/// Everything that is wrong, by place.
+pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
+    let mut problems = std::mem::take(&mut raw.problems);
+    let said = raw.take("");
+    let general = General::resolve(&mut reader(&said, &mut problems), &General::default());
+    let limits_said = raw.take("limits");
+    let limits = Limits::resolve(&mut reader(&limits_said, &mut problems), &Limits::default());
+    let timing = Timing::resolve(&mut reader(&raw.take("timing"), &mut problems), &Timing::default());
+    let delivery = Delivery::resolve(&mut reader(&raw.take("delivery"), &mut problems), &Delivery::default());
+    let namespaces = namespaces(&mut raw, &mut problems);
+    let keys = keys(&raw.keys, &mut problems);
+    check_openness(&general, &said, raw.keys.is_empty(), &mut problems);
+    check_event_fits_body(&limits, &limits_said, &mut problems);
+    let warnings = raw.warnings;
+    problems.or(Config { general, limits, timing, delivery, namespaces, keys, test_echo: false, warnings })
+}
+
+fn reader<'a>(section: &'a Section, problems: &'a mut Problems) -> Reader<'a> {
+    Reader { section, problems }
+}
+
+/// Where one of the settings was said, for rules about several.
+fn origin(said: &Section, names: &[&str]) -> Origin {
+    names.iter().find_map(|name| said.origin(name)).cloned().unwrap_or(Origin::Nowhere)
+}
+
+/// Whoever listens on a network without keys must have said so.
+fn check_openness(general: &General, said: &Section, keyless: bool, problems: &mut Problems) {
+    let outside = general.listen.iter().find(|listen| !listen.is_local());
+    if let Some(outside) = outside.filter(|_| keyless && !general.insecure_open) {
+        let message = format!(
+            "listen: {} can be reached from the network, and no [[keys]] are configured, so everybody could publish and \
+             read. Add keys, listen on 127.0.0.1, or say insecure_open = true (--insecure-open) if that is meant",
+            outside.url()
+        );
+        problems.push(origin(said, &["listen"]), message);
+    }
+}
+
+fn check_event_fits_body(limits: &Limits, said: &Section, problems: &mut Problems) {
+    if limits.event_bytes > limits.body_bytes {
+        let message = "event_bytes: an event must fit into body_bytes; lower this or raise that";
+        problems.push(origin(said, &["event_bytes", "body_bytes"]), message);
+    }
+}
+
+fn namespaces(raw: &mut Raw, problems: &mut Problems) -> Namespaces {
+    let default_said = raw.take(DEFAULT_NAMESPACE);
+    let base = namespace(&default_said, &Namespace::default(), problems);
+    let mut others: Vec<(Pattern, Namespace)> = Vec::new();
+    for headed in &raw.namespaces {
+        let resolved = namespace(&headed.section, &base, problems);
+        match Pattern::new(&headed.heading) {
+            Ok(pattern) => others.push((pattern, resolved)),
+            Err(why) => problems.push(headed.origin.clone(), why),
+        }
+    }
+    Namespaces::new(base, others)
+}
+
+/// Resolves one namespace. What a reader may be behind follows what is kept, unless it was said itself.
+fn namespace(said: &Section, base: &Namespace, problems: &mut Problems) -> Namespace {
+    let mut space = Namespace::resolve(&mut reader(said, problems), base);
+    if said.origin("slow_events").is_none() {
+        space.slow_events = space.slow_events.min(space.retain_events);
+    }
+    if said.origin("slow_bytes").is_none() {
+        space.slow_bytes = space.slow_bytes.min(space.retain_bytes);
+    }
+    check_namespace(&space, said, problems);
+    space
+}
+
+fn check_namespace(space: &Namespace, said: &Section, problems: &mut Problems) {
+    let rules = [
+        (
+            space.slow_events > space.retain_events,
+            "slow_events",
+            "may not be more than retain_events; what is not kept cannot be read late",
+        ),
+        (
+            space.slow_bytes > space.retain_bytes,
+            "slow_bytes",
+            "may not be more than retain_bytes; what is not kept cannot be read late",
+        ),
+        (space.retain_events > RETAIN_EVENTS_MAX, "retain_events", "may be at most 16777216"),
+    ];
+    for (_, name, rule) in rules.iter().filter(|(broken, ..)| *broken) {
+        problems.push(origin(said, &[name]), format!("{name}: {rule}"));
+    }
+}
+
+fn keys(said: &[Headed], problems: &mut Problems) -> Vec<KeyConfig> {
+    if said.len() > KEYS_MAX {
+        problems.push(
+            Origin::Nowhere,
+            format!("keys: at most {KEYS_MAX}; issue tokens for more clients than that"),
+        );
+    }
+    let keys: Vec<KeyConfig> = said.iter().map(|headed| key(headed, problems)).collect();
+    check_doubles(&keys, said, problems);
+    keys
+}
+
+fn key(said: &Headed, problems: &mut Problems) -> KeyConfig {
+    let mut key = KeyConfig::resolve(&mut reader(&said.section, problems), &KeyConfig::default());
+    for name in ["name", "hash"].iter().filter(|name| said.section.origin(name).is_none()) {
+        problems.push(said.origin.clone(), format!("a key needs a `{name}`"));
+    }
+    if said.section.origin("history").is_none() {
+        key.history = key.subscribe.clone();
+    }
+    if said.section.origin("presence").is_none() {
+        key.presence = key.subscribe.clone();
+    }
+    check_grants(&key, said, problems);
+    key
+}
+
+fn check_grants(key: &KeyConfig, said: &Headed, problems: &mut Problems) {
+    let grants = [&key.publish, &key.subscribe, &key.history, &key.presence];
+    if grants.iter().all(|patterns| patterns.is_empty()) {
+        let hint = "may do nothing; list patterns under `publish` or `subscribe`, such as \"**\"";
+        problems.push(said.origin.clone(), format!("the key `{}` {hint}", key.name));
+    }
+}
+
+fn check_doubles(keys: &[KeyConfig], said: &[Headed], problems: &mut Problems) {
+    for (i, key) in keys.iter().enumerate() {
+        let origin = || said[i].origin.clone();
+        let earlier = &keys[..i];
+        if !key.name.is_empty() && earlier.iter().any(|other| other.name == key.name) {
+            problems.push(
+                origin(),
+                format!("two keys are named `{}`; names stand in logs, so make them differ", key.name),
+            );
+        }
+        if said[i].section.origin("hash").is_some() && earlier.iter().any(|other| other.hash == key.hash) {
+            problems
+                .push(origin(), format!("the key `{}` has the hash of another; join their grants", key.name));
+        }
+    }
+}

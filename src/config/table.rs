@@ -1,0 +1,217 @@
+//! The one table of settings. Each line gives a setting its name, kind, default, what it does and what it costs; the plain
+//! structs of the configuration, `serve --help`, `serve --print-config` and the table of docs/OPERATING.md are made of it.
+//! Never say anything about a setting elsewhere.
+
+use std::time::Duration;
+
+use super::choice::{LogFormat, SkipTo, SlowPolicy};
+use super::key::KeyHash;
+use super::kind::{Addresses, Bytes, Count, Kind, Listen, Millis, Patterns, Seconds, Switch, Text};
+use super::pattern::Pattern;
+use super::raw::Reader;
+use crate::limits;
+
+/// One line of the table.
+pub struct Setting {
+    /// Table of the file it stands in; empty at the top.
+    pub section: &'static str,
+    /// Name within the section.
+    pub name: &'static str,
+    /// Name of its kind.
+    pub kind: &'static str,
+    /// Writes the default as TOML.
+    pub default: fn() -> String,
+    /// What it does, and what a larger value costs.
+    pub effect: &'static str,
+}
+
+impl Setting {
+    /// The dotted key, as `--set` and messages name it.
+    pub fn key(&self) -> String {
+        if self.section.is_empty() { self.name.into() } else { format!("{}.{}", self.section, self.name) }
+    }
+
+    /// The environment variable that sets it. `None` for what only the file can say.
+    pub fn env(&self) -> Option<String> {
+        let said = format!("MILLRACE_{}", self.key().replace('.', "_").to_uppercase());
+        (self.section != "keys").then_some(said)
+    }
+
+    /// Its own flag of `serve`; the others are set by `--set`.
+    pub fn flag(&self) -> Option<String> {
+        self.section.is_empty().then(|| self.name.replace('_', "-"))
+    }
+}
+
+/// Makes a section of the configuration: the plain struct, its defaults, and its lines of the table.
+macro_rules! section {
+    ($(#[doc = $about:literal])+ $struct:ident = $section:literal {
+        $($(#[doc = $effect:literal])+ $field:ident: $kind:ty = $default:expr;)+
+    }) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $struct {
+            $($(#[doc = $effect])+ pub $field: <$kind as Kind>::Value,)+
+        }
+
+        impl Default for $struct {
+            fn default() -> Self {
+                Self { $($field: $default,)+ }
+            }
+        }
+
+        impl $struct {
+            /// The lines of the table.
+            pub const SETTINGS: &'static [Setting] = &[$(Setting {
+                section: $section,
+                name: stringify!($field),
+                kind: <$kind as Kind>::NAME,
+                default: || <$kind as Kind>::show(&$default),
+                effect: concat!($($effect),+),
+            },)+];
+
+            /// What was said, and `base` for what was not.
+            pub(super) fn resolve(said: &mut Reader<'_>, base: &Self) -> Self {
+                Self {
+                    $($field: said.take::<$kind>(stringify!($field)).unwrap_or_else(|| base.$field.clone()),)+
+                }
+            }
+
+            /// Every value as TOML, in the order of the table.
+            pub fn show(&self) -> Vec<String> {
+                vec![$(<$kind as Kind>::show(&self.$field),)+]
+            }
+        }
+    };
+}
+
+section! {
+    /// The process as a whole.
+    General = "" {
+        /// Addresses to listen on: an IP address and port, or `unix:/path`. Other than loopback needs `[[keys]]` or `insecure_open`.
+        listen: Addresses = vec![Listen::Tcp(([127, 0, 0, 1], 8000).into())];
+        /// Lets everybody on the network publish and read without keys.
+        insecure_open: Switch = false;
+        /// Threads that deliver, each with its own epoll loop; 0 means one per core. About 1 MiB each.
+        shards: Count<0> = 0;
+        /// Threads that accept and take in publications; 0 means one per core. About 2 MiB each.
+        workers: Count<0> = 0;
+        /// Which log lines are written to standard error: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `millrace=debug`.
+        log: Text = "info".into();
+        /// How log lines look.
+        log_format: LogFormat = LogFormat::Text;
+    }
+}
+
+section! {
+    /// Bounds on what peers can cause.
+    Limits = "limits" {
+        /// Open connections; more are refused with 503. An idle one costs about 0.5 KiB, plus what the kernel takes.
+        connections: Count<1> = limits::CONNECTIONS_MAX;
+        /// Open connections of one IP address; more are refused with 429. 0 means no bound.
+        connections_per_ip: Count<0> = 0;
+        /// Topics; a publication or subscription that would create another is refused with 503. An empty one costs about 1 KiB, a full one `retain_bytes`.
+        topics: Count<1> = limits::TOPICS_MAX;
+        /// Topics one connection may read, about 100 B each.
+        subscriptions_per_connection: Count<1> = limits::SUBSCRIPTIONS_MAX;
+        /// History requests that may wait for an event (`wait=`) at the same time; about 4 KiB each.
+        waiting_reads: Count<0> = limits::WAITING_READS_MAX;
+        /// Largest body of a publish request; larger is answered 413. Each request under way may hold this much.
+        body_bytes: Bytes<1> = limits::BODY_BYTES_MAX;
+        /// Largest WebSocket message of a client; larger closes with 1009. Only an incomplete message is held.
+        message_bytes: Bytes<128> = limits::MESSAGE_BYTES_MAX;
+        /// Largest data of one event; larger is refused with 413.
+        event_bytes: Bytes<1> = limits::EVENT_BYTES_MAX;
+        /// Time a client has to send the head of a request.
+        header_seconds: Seconds<1> = Duration::from_secs(limits::HEADER_SECONDS_MAX);
+        /// Largest head of a request; larger is answered 431. Held while a request is under way.
+        header_bytes: Bytes<8192> = limits::HEADER_BYTES_MAX;
+    }
+}
+
+section! {
+    /// Time.
+    Timing = "timing" {
+        /// Time between pings (SSE and NDJSON: comments or empty lines). Two pings without an answer close a WebSocket. 0 means never.
+        ping_seconds: Seconds<0> = Duration::from_secs(limits::PING_SECONDS);
+        /// Time after which a stream without a single event is closed with 1001. 0 means never.
+        idle_seconds: Seconds<0> = Duration::from_secs(0);
+        /// Time a client has to take an answer that is not a stream.
+        write_seconds: Seconds<1> = Duration::from_secs(limits::WRITE_SECONDS_MAX);
+        /// Longest time from SIGTERM to the end of the process.
+        drain_seconds: Seconds<0> = Duration::from_secs(limits::DRAIN_SECONDS_MAX);
+        /// Connections closed each second of a drain, so that their clients do not return all at once.
+        drain_rate: Count<1> = limits::DRAIN_RATE;
+        /// Base of the hint after which clients reconnect; each gets a random time between one and three times this.
+        retry_ms: Millis<0> = Duration::from_millis(limits::RETRY_MILLIS);
+    }
+}
+
+section! {
+    /// How bytes get to readers.
+    Delivery = "delivery" {
+        /// Unsent bytes the kernel may hold for a connection (TCP_NOTSENT_LOWAT): kernel memory of a reader that stalls. 0 leaves it to the kernel, which takes up to 4 MiB.
+        notsent_lowat_bytes: Bytes<0> = limits::NOTSENT_LOWAT_BYTES;
+        /// Send buffer of a connection (SO_SNDBUF). 0 leaves it to the kernel, which grows it with the connection's speed.
+        send_buffer_bytes: Bytes<0> = 0;
+        /// Offers permessage-deflate to WebSocket clients. A message is compressed once, however many read it.
+        deflate: Switch = true;
+    }
+}
+
+section! {
+    /// How the topics of a namespace behave.
+    Namespace = "namespaces.default" {
+        /// Events a topic keeps for readers that come back; at most 16777216. About 100 B each besides their bytes.
+        retain_events: Count<1> = limits::RETAIN_EVENTS;
+        /// Bytes a topic keeps, at most: its greatest share of memory.
+        retain_bytes: Bytes<1> = limits::RETAIN_BYTES;
+        /// Age up to which events are kept. 0 means any age.
+        retain_seconds: Seconds<0> = Duration::from_secs(limits::RETAIN_SECONDS);
+        /// What happens to a reader that is too far behind: closed with 1013 (it resumes by its position), moved forward and told about the gap, or given only the newest event of each key.
+        slow_policy: SlowPolicy = SlowPolicy::Disconnect;
+        /// Where a reader that is moved forward goes on.
+        slow_skip_to: SkipTo = SkipTo::Oldest;
+        /// Events a reader may be behind; at most `retain_events`, and that when 0. Costs nothing: readers share what the topic keeps.
+        slow_events: Count<0> = limits::SLOW_EVENTS_MAX;
+        /// Bytes a reader may be behind; at most `retain_bytes`, and that when 0.
+        slow_bytes: Bytes<0> = limits::SLOW_BYTES_MAX;
+        /// Time a reader may take nothing while something waits for it. 0 means for ever.
+        slow_seconds: Seconds<0> = Duration::from_secs(limits::SLOW_SECONDS_MAX);
+        /// Whether readers can announce themselves and joins and leaves are published to `$presence.<topic>`. About 200 B for each announced reader.
+        presence: Switch = false;
+        /// Time for which an idempotency key is remembered. 0 turns idempotency off. About 200 B for each key within that time.
+        idempotency_seconds: Seconds<0> = Duration::from_secs(limits::IDEMPOTENCY_SECONDS);
+        /// Time after which a topic that keeps nothing and has no reader is removed. 0 means never.
+        topic_idle_seconds: Seconds<0> = Duration::from_secs(limits::TOPIC_IDLE_SECONDS);
+    }
+}
+
+section! {
+    /// An API key and what it may do.
+    KeyConfig = "keys" {
+        /// Who it is: stands in logs and as the `user` of presence. Required.
+        name: Text = String::new();
+        /// SHA-256 of the key: `printf %s KEY | sha256sum`. Required.
+        hash: KeyHash = KeyHash([0; 32]);
+        /// Topics it may publish to.
+        publish: Patterns = Vec::<Pattern>::new();
+        /// Topics it may stream; a pattern subscription must lie wholly within one of them.
+        subscribe: Patterns = Vec::<Pattern>::new();
+        /// Topics whose history it may read. What `subscribe` says, when left out.
+        history: Patterns = Vec::<Pattern>::new();
+        /// Topics whose presence it may read, also as `$presence.<topic>`. What `subscribe` says, when left out.
+        presence: Patterns = Vec::<Pattern>::new();
+    }
+}
+
+/// The whole table, in the order of the file.
+pub fn settings() -> impl Iterator<Item = &'static Setting> {
+    let sections = [General::SETTINGS, Limits::SETTINGS, Timing::SETTINGS, Delivery::SETTINGS];
+    sections.into_iter().chain([Namespace::SETTINGS, KeyConfig::SETTINGS]).flatten()
+}
+
+/// The settings of one section.
+pub fn section(name: &str) -> impl Iterator<Item = &'static Setting> {
+    settings().filter(move |setting| setting.section == name)
+}

@@ -1,0 +1,75 @@
+//! Classes of subscriptions: all that have the same view, filter and conflation get the same bytes from the
+//! same place. A class is a small number, interned per shard; equal filters are one class.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use slab::Slab;
+
+use crate::engine::filter::Filter;
+use crate::engine::{Encode, ViewId};
+
+/// Number of a class within its shard.
+pub type ClassId = u32;
+
+/// What its members have in common.
+#[derive(Clone)]
+pub struct Class {
+    /// How events look.
+    pub encode: &'static dyn Encode,
+    /// Which events.
+    pub filter: Option<Arc<Filter>>,
+    /// Whether only the newest of each key.
+    pub conflate: bool,
+}
+
+type Identity = (ViewId, bool, Option<Arc<Filter>>);
+
+impl Class {
+    fn identity(&self) -> Identity {
+        (self.encode.view(), self.conflate, self.filter.clone())
+    }
+}
+
+struct Member {
+    class: Class,
+    members: usize,
+}
+
+/// The classes of a shard.
+#[derive(Default)]
+pub struct Classes {
+    all: Slab<Member>,
+    ids: HashMap<Identity, ClassId>,
+}
+
+impl Classes {
+    /// Adds a member to the class that equals `class`.
+    pub fn enter(&mut self, class: Class) -> ClassId {
+        let identity = class.identity();
+        if let Some(&id) = self.ids.get(&identity) {
+            self.all[id as usize].members += 1;
+            return id;
+        }
+        let id = self.all.insert(Member { class, members: 1 }) as ClassId;
+        self.ids.insert(identity, id);
+        id
+    }
+
+    /// Takes a member out; a class without members is forgotten. Whether it was the last.
+    pub fn leave(&mut self, id: ClassId) -> bool {
+        let member = &mut self.all[id as usize];
+        member.members -= 1;
+        let last = member.members == 0;
+        if last {
+            let gone = self.all.remove(id as usize);
+            self.ids.remove(&gone.class.identity());
+        }
+        last
+    }
+
+    /// The class `id`.
+    pub fn get(&self, id: ClassId) -> &Class {
+        &self.all[id as usize].class
+    }
+}

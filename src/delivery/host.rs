@@ -1,0 +1,128 @@
+//! What a dialect may ask of its connection, answered by the shard.
+
+use std::sync::Arc;
+
+use super::net::Net;
+use super::shard::Shard;
+use crate::auth::Action;
+use crate::dialect::{Host, Outcome, Refusal, Subscribe, frame};
+use crate::engine::presence::Member;
+use crate::engine::{Body, Now, Placed, Topic};
+use crate::error::Disconnect;
+use crate::metrics::Eviction;
+use crate::wire::websocket::{self, Opcode};
+
+/// One connection of a shard, as its dialect sees it.
+pub(super) struct ShardHost<'s, N: Net> {
+    pub shard: &'s mut Shard<N>,
+    pub conn: u32,
+}
+
+impl<N: Net> Shard<N> {
+    /// Answers that do not fit mean that the client asks and does not read. One answer alone may be larger.
+    pub(super) fn check_outbox(&mut self, id: u32, last: usize) {
+        let waiting = self.conns[id as usize].out.as_ref().map_or(0, |out| out.len());
+        if waiting > self.shared.settings.outbox_bytes + last {
+            self.evict(id, Eviction::Outbox);
+        }
+    }
+}
+
+impl<N: Net> ShardHost<'_, N> {
+    fn allowed(&self, action: Action, topic: &str) -> Result<(), Refusal> {
+        let identity = &self.shard.conns[self.conn as usize].identity;
+        if identity.may(action, topic) { Ok(()) } else { Err(Refusal::Forbidden(action.name())) }
+    }
+
+    fn queued(&mut self, before: usize) {
+        let waiting = self.shard.conns[self.conn as usize].out.as_ref().map_or(0, |out| out.len());
+        self.shard.check_outbox(self.conn, waiting.saturating_sub(before));
+        self.shard.make_ready(self.conn);
+    }
+
+    fn enqueue(&mut self, write: impl FnOnce(crate::dialect::Transport, &mut Vec<u8>)) {
+        let conn = &mut self.shard.conns[self.conn as usize];
+        if conn.flags.closing {
+            return;
+        }
+        let transport = conn.transport;
+        let out = conn.outgoing();
+        let before = out.len();
+        write(transport, &mut out.queue);
+        self.queued(before);
+    }
+}
+
+impl<N: Net> Host for ShardHost<'_, N> {
+    fn now(&self) -> Now {
+        self.shard.now
+    }
+
+    fn send(&mut self, event: &str, text: &[u8]) {
+        self.send_at(event, b"", text);
+    }
+
+    fn send_at(&mut self, event: &str, id: &[u8], text: &[u8]) {
+        self.enqueue(|transport, queue| frame::message(transport, event, id, text, queue));
+    }
+
+    fn places(&self) -> Vec<(Arc<Topic>, u64)> {
+        let slots = &self.shard.slots;
+        let refs = self.shard.conns[self.conn as usize].subs.refs().iter();
+        refs.map(|at| (&slots[at.slot as usize], at.index))
+            .map(|(slot, index)| (Arc::clone(&slot.topic), slot.subs[index as usize].cursor))
+            .collect()
+    }
+
+    fn send_retry(&mut self) {
+        let millis = self.shard.upkeep.retry_ms();
+        self.enqueue(|transport, queue| frame::retry(transport, millis, queue));
+    }
+
+    fn send_binary(&mut self, bytes: &[u8]) {
+        self.enqueue(|_, queue| websocket::encode_frame(queue, Opcode::Binary, false, bytes));
+    }
+
+    fn subscribe(&mut self, request: &Subscribe<'_>) -> Result<Outcome, Refusal> {
+        self.allowed(Action::Subscribe, request.topic)?;
+        if !matches!(request.start, crate::dialect::Start::Now) {
+            self.allowed(Action::History, request.topic)?;
+        }
+        if request.presence.is_some() {
+            self.allowed(Action::Presence, request.topic)?;
+        }
+        self.shard.subscribe(self.conn, request)
+    }
+
+    fn watch(&mut self, pattern: &str) -> Result<Vec<Arc<Topic>>, Refusal> {
+        self.allowed(Action::Subscribe, pattern)?;
+        self.shard.watch(self.conn, pattern)
+    }
+
+    fn unsubscribe(&mut self, topic: &str) -> bool {
+        self.shard.unsubscribe(self.conn, topic)
+    }
+
+    fn unwatch(&mut self, pattern: &str) -> bool {
+        self.shard.unwatch(self.conn, pattern)
+    }
+
+    fn may_publish(&self, topic: &str) -> bool {
+        self.allowed(Action::Publish, topic).is_ok()
+    }
+
+    fn publish(&mut self, topic: &str, bodies: Vec<Body>) -> Result<Placed, Refusal> {
+        self.allowed(Action::Publish, topic)?;
+        Ok(self.shard.shared.publisher.publish(topic, bodies, self.shard.now)?)
+    }
+
+    fn presence(&mut self, topic: &str) -> Result<Vec<(String, Member)>, Refusal> {
+        self.allowed(Action::Presence, topic)?;
+        let found = self.shard.shared.registry.find(topic);
+        Ok(found.map(|topic| topic.members()).transpose()?.unwrap_or_default())
+    }
+
+    fn close(&mut self, why: Disconnect) {
+        self.shard.close(self.conn, why);
+    }
+}

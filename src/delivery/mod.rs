@@ -1,0 +1,31 @@
+//! Delivery: shards that own connections and write what their topics have.
+//!
+//! A shard is one thread with one epoll loop ([`driver`]) around a core without I/O of its own ([`shard`]):
+//! it is handed sockets, told what happened to them, and takes turns. A connection is a slab entry; it has no
+//! task, no timer and, while idle, no buffer. A subscription is a cursor in a dense array of its topic, so
+//! that a publication touches one short record per subscriber besides its socket.
+
+pub mod class;
+pub mod clock;
+pub mod conn;
+pub mod driver;
+pub mod gather;
+pub mod host;
+mod joined;
+mod lifecycle;
+pub mod mailbox;
+pub mod net;
+pub mod pool;
+pub mod pump;
+pub mod reader;
+pub mod shard;
+pub mod slot;
+pub mod slow;
+mod subscriptions;
+pub mod sys;
+pub mod upkeep;
+pub mod wheel;
+
+pub use clock::Clock;
+pub use conn::{Handoff, Lease, Socket};
+pub use pool::{Drain, Shards};

@@ -1,0 +1,259 @@
+//! Writing to one connection on its own account: what waits for it alone, then what its topics have.
+//!
+//! This is the way of everybody who is not at the head with an empty outbox: newcomers, those who catch up,
+//! those whose socket was full, and connections that read several topics. The bytes come from the same
+//! gather as in a topic's turn, so many who catch up from the same place share them.
+
+use std::io;
+
+use crossbeam_epoch as epoch;
+
+use super::conn::SubRef;
+use super::gather::Key;
+use super::joined::{Joined, Share};
+use super::net::Net;
+use super::shard::Shard;
+use crate::limits::{GATHER_BYTES_MAX, PUMP_ROUNDS};
+
+/// How far a step came.
+pub(super) enum Step {
+    /// Done; go on.
+    Go,
+    /// Nothing more can be done now.
+    Wait,
+}
+
+impl<N: Net> Shard<N> {
+    pub(super) fn pump_ready(&mut self) {
+        for _ in 0..self.ready.len() {
+            if self.budget.spent() {
+                return;
+            }
+            let Some(id) = self.ready.pop_front() else { return };
+            if let Some(conn) = self.conns.get_mut(id as usize) {
+                conn.flags.ready = false;
+                self.pump(id);
+            }
+        }
+    }
+
+    /// Writes until the socket is full, nothing is left, or others must have their turn.
+    pub(super) fn pump(&mut self, id: u32) {
+        if self.conns[id as usize].flags.doomed || self.conns[id as usize].flags.blocked {
+            return;
+        }
+        for _ in 0..PUMP_ROUNDS {
+            match self.pump_once(id) {
+                Step::Go => {}
+                Step::Wait => return,
+            }
+        }
+        self.make_ready(id);
+    }
+
+    fn pump_once(&mut self, id: u32) -> Step {
+        if let Step::Wait = self.flush(id) {
+            return Step::Wait;
+        }
+        if self.conns[id as usize].flags.closing {
+            self.finish(id);
+            return Step::Wait;
+        }
+        self.resume_reading(id);
+        match self.conns[id as usize].subs.refs() {
+            [] => Step::Wait,
+            &[at] if !self.conns[id as usize].flags.prefixed => self.pump_single(id, at),
+            _ => self.pump_joined(id),
+        }
+    }
+
+    /// Writes what waits for this connection alone.
+    fn flush(&mut self, id: u32) -> Step {
+        let Self { conns, net, metrics, budget, .. } = self;
+        let conn = &mut conns[id as usize];
+        let key = net.key(&conn.socket);
+        while let Some(out) = conn.out.as_mut().filter(|out| !out.is_empty()) {
+            match net.write(key, out.next()) {
+                Ok(written) => {
+                    out.advance(written);
+                    budget.spend(written);
+                    metrics.bytes_out.bump(written as u64);
+                    metrics.writes.bump(1);
+                }
+                Err(error) => return self.write_failed(id, &error),
+            }
+        }
+        conn.out = None;
+        Step::Go
+    }
+
+    fn write_failed(&mut self, id: u32, error: &io::Error) -> Step {
+        match error.kind() {
+            io::ErrorKind::Interrupted => return Step::Go,
+            io::ErrorKind::WouldBlock => self.block(id),
+            _ => {
+                self.suspend_all(id);
+                self.doom(id);
+            }
+        }
+        Step::Wait
+    }
+
+    fn pump_single(&mut self, id: u32, at: SubRef) -> Step {
+        let pin = epoch::pin();
+        let slot = &self.slots[at.slot as usize];
+        let sub = slot.subs[at.index as usize];
+        let head = slot.topic.head();
+        if sub.cursor >= head {
+            self.caught_up(at);
+            self.enliven_all(id);
+            return Step::Wait;
+        }
+        if let Step::Wait = self.prepare(at, head, &pin) {
+            return Step::Go;
+        }
+        let bytes = self.gather.bytes();
+        if bytes.is_empty() {
+            self.slots[at.slot as usize].subs[at.index as usize].cursor = self.gather.to();
+            return Step::Go;
+        }
+        let (len, to) = (bytes.len(), self.gather.to());
+        match self.net.write(sub.key, bytes) {
+            Ok(written) if written == len => {
+                self.wrote(written, self.gather.marks().len() as u64);
+                self.slots[at.slot as usize].subs[at.index as usize].cursor = to;
+                Step::Go
+            }
+            Ok(written) => {
+                self.keep_rest(at, id, written);
+                self.block(id);
+                Step::Wait
+            }
+            Err(error) => self.write_failed(id, &error),
+        }
+    }
+
+    /// Makes the gather for a subscription; `Wait` when it has lagged, which has been dealt with.
+    fn prepare(&mut self, at: SubRef, head: u64, pin: &epoch::Guard) -> Step {
+        let Self { slots, gather, classes, shared, metrics, .. } = self;
+        let slot = &slots[at.slot as usize];
+        let sub = &slot.subs[at.index as usize];
+        let key = Key { slot: at.slot, class: sub.class, cursor: sub.cursor, head };
+        if gather.is_for(key) {
+            return Step::Go;
+        }
+        metrics.gathers.bump(1);
+        match gather.fill(key, classes.get(sub.class), &slot.topic, &*shared.extract, pin) {
+            Ok(()) => {
+                metrics.conflated.bump(gather.conflated());
+                Step::Go
+            }
+            Err(lagged) => {
+                self.lagged(at, lagged);
+                Step::Wait
+            }
+        }
+    }
+
+    fn wrote(&mut self, bytes: usize, events: u64) {
+        self.budget.spend(bytes);
+        self.metrics.writes.bump(1);
+        self.metrics.bytes_out.bump(bytes as u64);
+        self.metrics.deliveries.bump(events);
+    }
+
+    /// One write for all topics of a connection.
+    fn pump_joined(&mut self, id: u32) -> Step {
+        let pin = epoch::pin();
+        let mut joined = std::mem::take(&mut self.joined);
+        joined.clear();
+        let step = self.join(id, &mut joined, &pin);
+        let step = match step {
+            Step::Wait => Step::Go,
+            Step::Go if joined.shares.is_empty() => {
+                self.conns[id as usize].subs.refs().to_vec().into_iter().for_each(|at| self.caught_up(at));
+                self.enliven_all(id);
+                Step::Wait
+            }
+            Step::Go => self.write_joined(id, &joined),
+        };
+        self.joined = joined;
+        step
+    }
+
+    /// Collects what every topic of the connection has, up to one write's worth.
+    fn join(&mut self, id: u32, joined: &mut Joined, pin: &epoch::Guard) -> Step {
+        for i in 0..self.conns[id as usize].subs.refs().len() {
+            let at = self.conns[id as usize].subs.refs()[i];
+            let slot = &self.slots[at.slot as usize];
+            let head = slot.topic.head();
+            if slot.subs[at.index as usize].cursor >= head {
+                continue;
+            }
+            if let Step::Wait = self.prepare(at, head, pin) {
+                return Step::Wait;
+            }
+            joined.shares.push(Share { at, to: self.gather.to() });
+            self.append_share(id, at, joined);
+            if joined.bytes.len() >= GATHER_BYTES_MAX {
+                break;
+            }
+        }
+        Step::Go
+    }
+
+    fn append_share(&mut self, id: u32, at: SubRef, joined: &mut Joined) {
+        let mut start = 0;
+        for mark in self.gather.marks() {
+            if self.conns[id as usize].flags.prefixed {
+                self.append_prefix(id, at, mark.offset, joined);
+            }
+            joined.bytes.extend_from_slice(&self.gather.bytes()[start..mark.end as usize]);
+            joined.mark(at, mark.offset);
+            start = mark.end as usize;
+        }
+    }
+
+    fn append_prefix(&self, id: u32, at: SubRef, offset: u64, joined: &mut Joined) {
+        let conn = &self.conns[id as usize];
+        let Some(dialect) = &conn.dialect else { return };
+        let places: Vec<_> =
+            conn.subs.refs().iter().map(|&other| self.place_of(other, at, offset, joined)).collect();
+        dialect.prefix(&places, &mut joined.bytes);
+    }
+
+    fn write_joined(&mut self, id: u32, joined: &Joined) -> Step {
+        let key = self.net.key(&self.conns[id as usize].socket);
+        if joined.bytes.is_empty() {
+            self.advance_joined(joined);
+            return Step::Go;
+        }
+        match self.net.write(key, &joined.bytes) {
+            Ok(written) if written == joined.bytes.len() => {
+                self.wrote(written, joined.marks.len() as u64);
+                self.advance_joined(joined);
+                Step::Go
+            }
+            Ok(written) => {
+                self.keep_joined_rest(id, joined, written);
+                self.block(id);
+                Step::Wait
+            }
+            Err(error) => self.write_failed(id, &error),
+        }
+    }
+
+    fn advance_joined(&mut self, joined: &Joined) {
+        for share in &joined.shares {
+            self.slots[share.at.slot as usize].subs[share.at.index as usize].cursor = share.to;
+        }
+    }
+
+    pub(super) fn caught_up(&mut self, at: SubRef) {
+        let marks = &mut self.slots[at.slot as usize].subs[at.index as usize].marks;
+        marks.caught_up = true;
+        if std::mem::take(&mut marks.conflating) {
+            self.stop_conflating(at);
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! The core of a shard: connections, topics and turns. No thread, no clock and no epoll in it, so that a
+//! simulation drives the very same code.
+//!
+//! A turn takes letters, pumps connections that have something of their own to write, and walks the live
+//! subscriptions of topics with news. Its work is bounded by counts; what is left stays queued, and the next
+//! turn of a topic begins where the last one stopped or, when it was whole, at another place.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+
+use crossbeam_epoch as epoch;
+use slab::Slab;
+
+use super::class::Classes;
+use super::conn::{Conn, Handoff, SubRef};
+use super::gather::{Gather, Key};
+use super::joined::Joined;
+use super::mailbox::{Letter, Mailbox};
+use super::net::Net;
+use super::pool::Drain;
+use super::reader::Reader;
+use super::slot::Slot;
+use super::upkeep::Upkeep;
+use crate::engine::filter::Extract;
+use crate::engine::{Now, Publish, Registry};
+use crate::limits::{TURN_ADOPT_MAX, TURN_BYTES_MAX, TURN_WRITES_MAX};
+use crate::metrics::ShardMetrics;
+
+/// How far apart two passes over the same subscriptions begin; a prime, so that all places get their turn.
+const ROTATION: usize = 61;
+
+/// What shards share.
+#[derive(Clone)]
+pub struct Shared {
+    /// All topics.
+    pub registry: Arc<Registry>,
+    /// The door for publications.
+    pub publisher: Arc<dyn Publish>,
+    /// Reads fields of events for filters.
+    pub extract: Arc<dyn Extract>,
+    /// Settings.
+    pub settings: Settings,
+}
+
+/// What an operator may set about delivery.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Time between pings, milliseconds; 0 for none.
+    pub ping_ms: u64,
+    /// A connection from which nothing came for this long is closed, milliseconds; 0 for never.
+    pub idle_ms: u64,
+    /// Largest message of a client, bytes.
+    pub message_bytes: usize,
+    /// Most subscriptions of a connection.
+    pub subscriptions: usize,
+    /// Most bytes of answers waiting for one client.
+    pub outbox_bytes: usize,
+    /// Whether a client need not have the grants (no keys are configured).
+    pub seed: u64,
+}
+
+/// A watched pattern.
+pub(super) struct Watched {
+    pub conn: u32,
+    pub pattern: Box<str>,
+}
+
+/// See the module.
+pub struct Shard<N: Net> {
+    pub(super) net: N,
+    pub(super) shared: Shared,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) metrics: Arc<ShardMetrics>,
+    pub(super) conns: Slab<Conn<N::Socket>>,
+    pub(super) slots: Slab<Slot>,
+    pub(super) slot_of: HashMap<Arc<str>, u32>,
+    pub(super) classes: Classes,
+    pub(super) watches: HashMap<u64, Watched>,
+    pub(super) next_watch: u64,
+    pub(super) gather: Gather,
+    pub(super) joined: Joined,
+    pub(super) reader: Option<Box<Reader>>,
+    pub(super) upkeep: Upkeep,
+    pub(super) ready: VecDeque<u32>,
+    pub(super) news: VecDeque<u32>,
+    pub(super) doomed: Vec<u32>,
+    pub(super) latencies: Vec<(u64, u64)>,
+    pub(super) budget: Budget,
+    pub(super) now: Now,
+    pub(super) adopt: fn(Handoff) -> Option<Handoff<N::Socket>>,
+}
+
+/// What is left of a turn's work.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    pub writes: usize,
+    pub bytes: usize,
+}
+
+impl Budget {
+    fn full() -> Self {
+        Self { writes: TURN_WRITES_MAX, bytes: TURN_BYTES_MAX }
+    }
+
+    pub(super) fn spent(&self) -> bool {
+        self.writes == 0 || self.bytes == 0
+    }
+
+    pub(super) fn spend(&mut self, bytes: usize) {
+        self.writes = self.writes.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+impl<N: Net> Shard<N> {
+    /// A shard without connections. `adopt` turns a socket as the handshake leaves it into one of `N`.
+    pub fn new(
+        net: N,
+        shared: Shared,
+        mailbox: Arc<Mailbox>,
+        metrics: Arc<ShardMetrics>,
+        now: Now,
+        adopt: fn(Handoff) -> Option<Handoff<N::Socket>>,
+    ) -> Self {
+        let reader = Some(Box::new(Reader::new(shared.settings.message_bytes)));
+        let upkeep = Upkeep::new(now.millis(), shared.settings.seed);
+        Self {
+            net,
+            shared,
+            mailbox,
+            metrics,
+            conns: Slab::new(),
+            slots: Slab::new(),
+            slot_of: HashMap::new(),
+            classes: Classes::default(),
+            watches: HashMap::new(),
+            next_watch: 0,
+            gather: Gather::default(),
+            joined: Joined::default(),
+            reader,
+            upkeep,
+            ready: VecDeque::new(),
+            news: VecDeque::new(),
+            doomed: Vec::new(),
+            latencies: Vec::new(),
+            budget: Budget::full(),
+            now,
+            adopt,
+        }
+    }
+
+    /// The network, for those who drive it.
+    pub fn net(&mut self) -> &mut N {
+        &mut self.net
+    }
+
+    /// Moves time, for what is reported before the next turn.
+    pub fn at(&mut self, now: Now) {
+        self.now = now;
+    }
+
+    /// One turn at `now`; whether work is left. Must be called until none is before sleeping.
+    pub fn turn(&mut self, now: Now) -> bool {
+        self.now = now;
+        self.budget = Budget::full();
+        self.metrics.turns.bump(1);
+        self.upkeep();
+        self.read_more();
+        self.take_letters();
+        self.take_news();
+        self.pump_ready();
+        self.deliver_news();
+        self.bury();
+        !self.ready.is_empty() || !self.news.is_empty() || self.reader_has_more()
+    }
+
+    /// Accounts for the turn that ended at `now`.
+    pub fn settle(&mut self, now: Now) {
+        for (stamp, deliveries) in self.latencies.drain(..) {
+            let micros = now.micros.saturating_sub(stamp);
+            self.metrics.publish_to_write_micros.record(micros, deliveries);
+        }
+        self.metrics.busy_micros.bump(now.micros.saturating_sub(self.now.micros));
+    }
+
+    /// Whether the shard has been told to end and has nothing left.
+    pub fn is_over(&self) -> bool {
+        self.upkeep.is_over(self.conns.len())
+    }
+
+    fn take_letters(&mut self) {
+        for _ in 0..TURN_ADOPT_MAX {
+            match self.mailbox.next_letter() {
+                Some(Letter::Adopt(handoff)) => self.adopt_foreign(*handoff),
+                Some(Letter::Created(watch, topic)) => self.matched(watch, &topic),
+                Some(Letter::Drain(drain)) => self.start_drain(drain),
+                Some(Letter::Stop) => self.upkeep.stop(),
+                None => break,
+            }
+        }
+    }
+
+    fn start_drain(&mut self, drain: Drain) {
+        self.upkeep.drain(drain, self.conns.len());
+    }
+
+    fn adopt_foreign(&mut self, handoff: Handoff) {
+        if let Some(handoff) = (self.adopt)(handoff) {
+            // A socket that cannot be registered is gone; its peer sees it close.
+            let _failed: io::Result<()> = self.adopt(handoff);
+        }
+    }
+
+    fn take_news(&mut self) {
+        while let Some(slot) = self.mailbox.next_dirty() {
+            self.queue_slot(slot);
+        }
+    }
+
+    pub(super) fn queue_slot(&mut self, slot: u32) {
+        if let Some(found) = self.slots.get_mut(slot as usize).filter(|slot| !slot.queued) {
+            found.queued = true;
+            self.news.push_back(slot);
+        }
+    }
+
+    fn deliver_news(&mut self) {
+        for _ in 0..self.news.len() {
+            if self.budget.spent() {
+                return;
+            }
+            let Some(slot) = self.news.pop_front() else { return };
+            if let Some(found) = self.slots.get_mut(slot as usize) {
+                found.queued = false;
+                self.deliver(slot);
+            }
+        }
+    }
+
+    /// Walks the live subscriptions of one topic. The flag of the interest is cleared before the head is
+    /// read, so that what is published later queues the topic again.
+    fn deliver(&mut self, id: u32) {
+        let pin = epoch::pin();
+        let slot = &mut self.slots[id as usize];
+        slot.interest.clear();
+        let head = slot.topic.head();
+        let start = if slot.live == 0 { 0 } else { slot.at % slot.live };
+        let first = self.walk(id, head, start, usize::MAX, &pin);
+        let second = !self.budget.spent() && self.walk(id, head, 0, start, &pin);
+        if !(first && second) {
+            self.queue_slot(id);
+        }
+        if !self.budget.spent() {
+            // Whole pass: the next one begins elsewhere, so that nobody is always last.
+            let slot = &mut self.slots[id as usize];
+            slot.at = slot.at.wrapping_add(ROTATION);
+        }
+    }
+
+    /// Writes to the live subscriptions `from..to` of a slot; `false` when the budget ended it or somebody
+    /// still has not got everything up to `head`.
+    fn walk(&mut self, id: u32, head: u64, from: usize, to: usize, pin: &epoch::Guard) -> bool {
+        let (mut index, mut complete) = (from, true);
+        while index < to.min(self.slots[id as usize].live) {
+            if self.budget.spent() {
+                self.slots[id as usize].at = index;
+                return false;
+            }
+            let sub = self.slots[id as usize].subs[index];
+            if sub.cursor >= head {
+                index += 1;
+            } else if sub.marks.indirect {
+                self.make_ready(sub.conn);
+                index += 1;
+            } else {
+                let key = Key { slot: id, class: sub.class, cursor: sub.cursor, head };
+                match self.write_gathered(key, index, pin) {
+                    Wrote::All => {
+                        complete &= self.slots[id as usize].subs[index].cursor >= head;
+                        index += 1;
+                    }
+                    Wrote::Suspended => {}
+                }
+            }
+        }
+        complete
+    }
+
+    /// Makes or reuses the gather for `key` and writes it to one live subscription.
+    fn write_gathered(&mut self, key: Key, index: usize, pin: &epoch::Guard) -> Wrote {
+        let Self { slots, gather, net, metrics, .. } = self;
+        let slot = &mut slots[key.slot as usize];
+        if !gather.is_for(key) {
+            metrics.gathers.bump(1);
+            let class = self.classes.get(key.class);
+            if gather.fill(key, class, &slot.topic, &*self.shared.extract, pin).is_err() {
+                // The pump finds the lag again and deals with it.
+                let conn = slot.subs[index].conn;
+                self.suspend_all(conn);
+                self.make_ready(conn);
+                return Wrote::Suspended;
+            }
+            metrics.conflated.bump(gather.conflated());
+            self.latencies.push((gather.stamp_micros(), 0));
+        }
+        let bytes = gather.bytes();
+        let sub = &mut slot.subs[index];
+        if bytes.is_empty() {
+            sub.cursor = gather.to();
+            return Wrote::All;
+        }
+        match net.write(sub.key, bytes) {
+            Ok(written) if written == bytes.len() => {
+                sub.cursor = gather.to();
+                sub.marks.caught_up = true;
+                self.count_write(written, gather_len(&self.gather));
+                Wrote::All
+            }
+            outcome => {
+                self.stopped(SubRef { slot: key.slot, index: index as u32 }, outcome);
+                Wrote::Suspended
+            }
+        }
+    }
+
+    fn count_write(&mut self, bytes: usize, events: u64) {
+        self.budget.spend(bytes);
+        self.metrics.writes.bump(1);
+        self.metrics.bytes_out.bump(bytes as u64);
+        self.metrics.deliveries.bump(events);
+        if let Some((_, deliveries)) = self.latencies.last_mut() {
+            *deliveries += events;
+        }
+    }
+
+    /// A direct write took less than everything: the rest of the frame in which it stopped is kept, and the
+    /// subscription leaves the live part until the socket takes more.
+    fn stopped(&mut self, at: SubRef, outcome: io::Result<usize>) {
+        let conn = self.slots[at.slot as usize].subs[at.index as usize].conn;
+        let written = match outcome {
+            Ok(written) => written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(_) => return self.lose(conn),
+        };
+        self.keep_rest(at, conn, written);
+        self.block(conn);
+    }
+
+    fn lose(&mut self, conn: u32) {
+        self.suspend_all(conn);
+        self.doom(conn);
+    }
+
+    /// Notes how far a write of the gather came: whole frames advance the cursor, and so does the one that
+    /// was begun, whose rest is kept.
+    pub(super) fn keep_rest(&mut self, at: SubRef, conn: u32, written: usize) {
+        let mut start = 0;
+        for mark in self.gather.marks() {
+            let end = mark.end as usize;
+            if written <= start {
+                break;
+            }
+            self.slots[at.slot as usize].subs[at.index as usize].cursor = mark.offset;
+            self.metrics.deliveries.bump(1);
+            if written < end {
+                self.conns[conn as usize].outgoing().partial = self.gather.remainder(written, end);
+                break;
+            }
+            start = end;
+        }
+        self.metrics.bytes_out.bump(written as u64);
+    }
+
+    /// Queues a connection to be pumped.
+    pub(super) fn make_ready(&mut self, id: u32) {
+        if let Some(conn) = self.conns.get_mut(id as usize).filter(|conn| !conn.flags.ready) {
+            conn.flags.ready = true;
+            self.ready.push_back(id);
+        }
+    }
+}
+
+/// How a direct write ended.
+enum Wrote {
+    /// The cursor moved; look at the next.
+    All,
+    /// The subscription left the live part; another one stands at its index now.
+    Suspended,
+}
+
+fn gather_len(gather: &Gather) -> u64 {
+    gather.marks().len() as u64
+}

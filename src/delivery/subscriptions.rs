@@ -1,0 +1,254 @@
+//! Cursors: placed, moved between the live part and the rest, removed.
+
+use std::sync::Arc;
+
+use crossbeam_epoch as epoch;
+
+use super::class::Class;
+use super::conn::SubRef;
+use super::net::Net;
+use super::shard::{Shard, Watched};
+use super::slot::{Slot, Sub, SubMarks};
+use crate::dialect::{Outcome, Refusal, Subscribe};
+use crate::engine::name::Pattern;
+use crate::engine::{Change, Interest, Topic, TopicError, Wake, Watch};
+
+impl<N: Net> Shard<N> {
+    /// Places a cursor; its events follow what already waits for the connection.
+    pub(super) fn subscribe(&mut self, id: u32, request: &Subscribe<'_>) -> Result<Outcome, Refusal> {
+        self.admit(id, request.topic)?;
+        let topic = self.join_topic(request.topic)?;
+        let present = match request.presence {
+            Some(info) => self.enter_presence(id, &topic, info).inspect_err(|_| topic.leave(self.now))?,
+            None => false,
+        };
+        let slot = self.slot_for(&topic);
+        let pin = epoch::pin();
+        let outcome = Outcome::of(topic, &request.start, |topic, time| topic.before_time(time, &pin));
+        let class =
+            Class { encode: request.view, filter: request.filter.clone(), conflate: request.conflate };
+        let class = self.classes.enter(class);
+        self.place(id, slot, class, outcome.offset, present);
+        self.metrics.missed.bump(outcome.missed.unwrap_or(0));
+        Ok(outcome)
+    }
+
+    fn admit(&self, id: u32, topic: &str) -> Result<(), Refusal> {
+        let subs = &self.conns[id as usize].subs;
+        if subs.refs().len() + subs.watches().len() >= self.shared.settings.subscriptions {
+            return Err(Refusal::TooManySubscriptions);
+        }
+        match self.find_sub(id, topic) {
+            Some(_) => Err(Refusal::AlreadySubscribed),
+            None => Ok(()),
+        }
+    }
+
+    /// A topic may be removed between the look-up and the joining; its successor is joined then.
+    fn join_topic(&self, name: &str) -> Result<Arc<Topic>, TopicError> {
+        loop {
+            let topic = self.shared.registry.topic(name, self.now)?;
+            if topic.join().is_ok() {
+                return Ok(topic);
+            }
+        }
+    }
+
+    fn enter_presence(&self, id: u32, topic: &Topic, info: &str) -> Result<bool, Refusal> {
+        let user = &self.conns[id as usize].identity.name;
+        let info = (!info.is_empty()).then_some(info.as_bytes());
+        if let Some(member) = topic.enter(user, info)? {
+            self.shared.publisher.presence(topic, user, &member, Change::Joined, self.now);
+        }
+        Ok(true)
+    }
+
+    fn slot_for(&mut self, topic: &Arc<Topic>) -> u32 {
+        if let Some(&slot) = self.slot_of.get(topic.name()) {
+            return slot;
+        }
+        let slot = self.slots.vacant_key() as u32;
+        let wake: Arc<dyn Wake> = Arc::clone(&self.mailbox) as _;
+        let interest = Arc::new(Interest::new(slot, wake));
+        topic.attach(&interest);
+        self.slots.insert(Slot::new(Arc::clone(topic), interest));
+        self.slot_of.insert(Arc::clone(topic.name()), slot);
+        slot
+    }
+
+    fn place(&mut self, id: u32, slot: u32, class: u32, cursor: u64, present: bool) {
+        let conn = &mut self.conns[id as usize];
+        let found = &mut self.slots[slot as usize];
+        let index = found.subs.len() as u32;
+        let back = conn.subs.push(SubRef { slot, index });
+        let key = self.net.key(&conn.socket);
+        let marks = SubMarks { present, indirect: !conn.is_direct(), ..SubMarks::default() };
+        found.subs.push(Sub { cursor, key, conn: id, class, back, marks });
+        self.metrics.subscriptions.set(self.metrics.subscriptions.get() + 1);
+        self.refresh_indirect(id);
+        self.make_ready(id);
+    }
+
+    /// A connection that begins to read a second topic is pumped from now on.
+    fn refresh_indirect(&mut self, id: u32) {
+        let conn = &self.conns[id as usize];
+        let indirect = !conn.is_direct();
+        for at in conn.subs.refs() {
+            self.slots[at.slot as usize].subs[at.index as usize].marks.indirect = indirect;
+        }
+    }
+
+    pub(super) fn find_sub(&self, id: u32, topic: &str) -> Option<SubRef> {
+        let slot = *self.slot_of.get(topic)?;
+        self.conns[id as usize].subs.refs().iter().copied().find(|at| at.slot == slot)
+    }
+
+    /// Ends the subscription of a connection to `topic`; whether there was one.
+    pub(super) fn unsubscribe(&mut self, id: u32, topic: &str) -> bool {
+        let found = self.find_sub(id, topic);
+        if let Some(at) = found {
+            self.remove_sub(id, at);
+            self.refresh_indirect(id);
+        }
+        found.is_some()
+    }
+
+    pub(super) fn unsubscribe_all(&mut self, id: u32) {
+        while let Some(&at) = self.conns[id as usize].subs.refs().last() {
+            self.remove_sub(id, at);
+        }
+        for watch in self.conns[id as usize].subs.watches().to_vec() {
+            self.end_watch(id, watch);
+        }
+    }
+
+    fn remove_sub(&mut self, id: u32, at: SubRef) {
+        self.suspend(at);
+        let last = self.slots[at.slot as usize].subs.len() as u32 - 1;
+        // Suspending may have moved it.
+        let at =
+            self.conns[id as usize].subs.refs().iter().copied().find(|sub| sub.slot == at.slot).unwrap_or(at);
+        self.slots[at.slot as usize].subs.swap(at.index as usize, last as usize);
+        let sub = self.slots[at.slot as usize].subs.pop();
+        self.relink(at);
+        let Some(sub) = sub else { return };
+        if let Some(moved) = self.conns[id as usize].subs.take(sub.back) {
+            self.slots[moved.slot as usize].subs[moved.index as usize].back = sub.back;
+        }
+        self.gone(id, at.slot, &sub);
+    }
+
+    /// Whoever stands at `at` now learns it.
+    fn relink(&mut self, at: SubRef) {
+        if let Some(sub) = self.slots[at.slot as usize].subs.get(at.index as usize) {
+            self.conns[sub.conn as usize].subs.moved(sub.back, at);
+        }
+    }
+
+    fn gone(&mut self, id: u32, slot: u32, sub: &Sub) {
+        if self.classes.leave(sub.class) {
+            self.gather.forget();
+        }
+        self.metrics.subscriptions.set(self.metrics.subscriptions.get() - 1);
+        let topic = Arc::clone(&self.slots[slot as usize].topic);
+        if sub.marks.present {
+            self.leave_presence(id, &topic);
+        }
+        topic.leave(self.now);
+        if self.slots[slot as usize].subs.is_empty() {
+            self.drop_slot(slot);
+        }
+    }
+
+    fn leave_presence(&self, id: u32, topic: &Topic) {
+        let user = &self.conns[id as usize].identity.name;
+        if let Some(member) = topic.exit(user) {
+            self.shared.publisher.presence(topic, user, &member, Change::Left, self.now);
+        }
+    }
+
+    fn drop_slot(&mut self, slot: u32) {
+        let gone = self.slots.remove(slot as usize);
+        gone.topic.detach(&gone.interest);
+        self.slot_of.remove(gone.topic.name());
+        self.gather.forget();
+    }
+
+    /// Takes a subscription out of the live part.
+    pub(super) fn suspend(&mut self, at: SubRef) {
+        if self.slots[at.slot as usize].is_live(at.index) {
+            let (a, b) = self.slots[at.slot as usize].suspend(at.index);
+            self.relink_both(at.slot, a, b);
+        }
+    }
+
+    fn relink_both(&mut self, slot: u32, a: u32, b: u32) {
+        self.relink(SubRef { slot, index: a });
+        self.relink(SubRef { slot, index: b });
+    }
+
+    /// Takes all subscriptions of a connection out of the live parts.
+    pub(super) fn suspend_all(&mut self, id: u32) {
+        for i in 0..self.conns[id as usize].subs.refs().len() {
+            let at = self.conns[id as usize].subs.refs()[i];
+            self.suspend(at);
+        }
+    }
+
+    /// Brings all subscriptions of a connection to the live parts: nothing of its own waits any more.
+    pub(super) fn enliven_all(&mut self, id: u32) {
+        for i in 0..self.conns[id as usize].subs.refs().len() {
+            let at = self.conns[id as usize].subs.refs()[i];
+            if !self.slots[at.slot as usize].is_live(at.index) {
+                let (a, b) = self.slots[at.slot as usize].enliven(at.index);
+                self.relink_both(at.slot, a, b);
+            }
+        }
+    }
+
+    /// Watches a pattern for a connection; the topics that match now.
+    pub(super) fn watch(&mut self, id: u32, pattern: &str) -> Result<Vec<Arc<Topic>>, Refusal> {
+        let parsed = Pattern::parse(pattern).map_err(TopicError::Name)?;
+        if self.find_watch(id, pattern).is_some() {
+            return Err(Refusal::AlreadySubscribed);
+        }
+        let subs = &mut self.conns[id as usize].subs;
+        if subs.refs().len() + subs.watches().len() >= self.shared.settings.subscriptions {
+            return Err(Refusal::TooManySubscriptions);
+        }
+        self.next_watch += 1;
+        subs.many().watches.push(self.next_watch);
+        self.watches.insert(self.next_watch, Watched { conn: id, pattern: pattern.into() });
+        self.shared.registry.watch(self.next_watch, parsed.clone(), Arc::clone(&self.mailbox) as _);
+        Ok(self.shared.registry.matching(&parsed))
+    }
+
+    fn find_watch(&self, id: u32, pattern: &str) -> Option<u64> {
+        let mut watches = self.conns[id as usize].subs.watches().iter().copied();
+        watches.find(|watch| self.watches.get(watch).is_some_and(|found| &*found.pattern == pattern))
+    }
+
+    /// Ends the watch of `pattern`; whether there was one.
+    pub(super) fn unwatch(&mut self, id: u32, pattern: &str) -> bool {
+        let found = self.find_watch(id, pattern);
+        if let Some(watch) = found {
+            self.end_watch(id, watch);
+        }
+        found.is_some()
+    }
+
+    fn end_watch(&mut self, id: u32, watch: u64) {
+        self.conns[id as usize].subs.many().watches.retain(|other| *other != watch);
+        self.watches.remove(&watch);
+        let sink: Arc<dyn Watch> = Arc::clone(&self.mailbox) as _;
+        self.shared.registry.unwatch(watch, &sink);
+    }
+
+    /// A topic came into being that a watch matches.
+    pub(super) fn matched(&mut self, watch: u64, topic: &Arc<Topic>) {
+        let Some(found) = self.watches.get(&watch) else { return };
+        let (conn, pattern) = (found.conn, found.pattern.clone());
+        self.ask(conn, |dialect, host| dialect.matched(&pattern, topic, host));
+        self.make_ready(conn);
+    }
+}

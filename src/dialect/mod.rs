@@ -1,0 +1,260 @@
+//! Protocols. A dialect is a thin state machine without I/O, clocks or locks: it is told what its client
+//! sent, and asks its [`Host`] for what the client wants. It makes the bytes of events as an
+//! [`Encode`](crate::engine::Encode), so that the engine and delivery know no protocol by name.
+
+pub mod echo;
+pub mod frame;
+pub mod topics;
+
+use std::sync::Arc;
+
+use crate::engine::filter::Filter;
+use crate::engine::presence::Member;
+use crate::engine::topic::PresenceRefused;
+use crate::engine::{Body, Encode, Now, Placed, Topic, TopicError};
+use crate::error::Disconnect;
+use crate::limits::SUBSCRIPTIONS_MAX;
+
+/// How the bytes of a connection are framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// WebSocket, messages as they are.
+    WebSocket,
+    /// WebSocket with permessage-deflate negotiated.
+    Deflate,
+    /// Server-sent events in HTTP/1.1 chunks.
+    SseChunked,
+    /// Server-sent events that end with the connection (HTTP/1.0).
+    Sse,
+    /// A JSON text per line in HTTP/1.1 chunks.
+    LinesChunked,
+    /// A JSON text per line that ends with the connection (HTTP/1.0).
+    Lines,
+}
+
+impl Transport {
+    /// Transports there are, for numbering views.
+    pub const COUNT: u16 = 6;
+
+    /// Whether the client speaks WebSocket, and so can send messages.
+    pub fn is_websocket(self) -> bool {
+        matches!(self, Self::WebSocket | Self::Deflate)
+    }
+}
+
+/// A message of the client.
+#[derive(Clone, Copy, Debug)]
+pub enum Message<'a> {
+    /// UTF-8 text.
+    Text(&'a str),
+    /// Anything.
+    Binary(&'a [u8]),
+}
+
+/// Where reading starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// Behind the newest event.
+    #[default]
+    Now,
+    /// At the oldest that is kept.
+    Oldest,
+    /// Behind a position; without an epoch the current one is meant.
+    After {
+        /// Life of the log.
+        epoch: Option<u64>,
+        /// The last offset the client has.
+        offset: u64,
+    },
+    /// At what was published at this time or later, Unix milliseconds.
+    Since(u64),
+}
+
+/// What a client wants to read.
+#[derive(Clone)]
+pub struct Subscribe<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// From where.
+    pub start: Start,
+    /// As what bytes.
+    pub view: &'static dyn Encode,
+    /// Only these events.
+    pub filter: Option<Arc<Filter>>,
+    /// Only the newest of each key while behind.
+    pub conflate: bool,
+    /// Announce the reader in the topic's presence, with this JSON about it.
+    pub presence: Option<&'a str>,
+}
+
+/// The beginning of a subscription.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What is read.
+    pub topic: Arc<Topic>,
+    /// Reading starts behind this offset.
+    pub offset: u64,
+    /// Whether all that was asked for is there.
+    pub recovered: bool,
+    /// Events that are not; `None` when nobody can know.
+    pub missed: Option<u64>,
+}
+
+impl Outcome {
+    /// Where a subscription to `topic` begins that asked for `start`.
+    pub fn of(topic: Arc<Topic>, start: &Start, before_time: impl FnOnce(&Topic, u64) -> u64) -> Self {
+        let (oldest, head) = (topic.oldest(), topic.head());
+        let foreign = |epoch: Option<u64>| epoch.is_some_and(|epoch| epoch != topic.epoch());
+        let (offset, missed) = match *start {
+            Start::Now => (head, Some(0)),
+            Start::Oldest => (oldest - 1, Some(0)),
+            Start::Since(time) => (before_time(&topic, time), Some(0)),
+            Start::After { epoch, offset } if foreign(epoch) || offset > head => (oldest - 1, None),
+            Start::After { offset, .. } => {
+                (offset.max(oldest - 1), Some((oldest - 1).saturating_sub(offset)))
+            }
+        };
+        Self { topic, offset, recovered: missed == Some(0), missed }
+    }
+}
+
+/// Events that a subscriber has missed after it had begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// First offset missed.
+    pub from: u64,
+    /// Last offset missed.
+    pub to: u64,
+}
+
+/// Why something a client asked for was not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The credential does not allow it.
+    #[error("not allowed: the credential has no {0} grant for this topic")]
+    Forbidden(&'static str),
+    /// The topic cannot be had.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    /// The connection reads this topic already.
+    #[error("already subscribed to this topic")]
+    AlreadySubscribed,
+    /// The connection has as many subscriptions as it may.
+    #[error("a connection has at most {SUBSCRIPTIONS_MAX} subscriptions")]
+    TooManySubscriptions,
+    /// Nobody can be present there, or nobody else.
+    #[error(transparent)]
+    Presence(#[from] PresenceRefused),
+}
+
+impl Refusal {
+    /// A word for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Forbidden(_) => "forbidden",
+            Self::Topic(TopicError::Name(_)) => "invalid_topic",
+            Self::Topic(TopicError::ReadOnly) => "read_only",
+            Self::Topic(TopicError::TooMany(_)) => "too_many_topics",
+            Self::AlreadySubscribed => "already_subscribed",
+            Self::TooManySubscriptions => "too_many_subscriptions",
+            Self::Presence(PresenceRefused::Disabled) => "no_presence",
+            Self::Presence(PresenceRefused::Limit(_)) => "presence_limit",
+        }
+    }
+}
+
+/// What a dialect can ask of the connection it speaks for.
+pub trait Host {
+    /// The time of this turn.
+    fn now(&self) -> Now;
+
+    /// Sends a message to this client alone; `event` names it where the transport has names (SSE).
+    fn send(&mut self, event: &str, text: &[u8]);
+
+    /// As [`Self::send`], for a message that moves the client's position to `id` (SSE; others ignore it): who
+    /// is cut off right after it comes back with `id`.
+    fn send_at(&mut self, event: &str, id: &[u8], text: &[u8]);
+
+    /// Where the connection stands in every topic that it reads.
+    fn places(&self) -> Vec<(Arc<Topic>, u64)>;
+
+    /// Sends a hint, spread at random, of how long to wait before connecting again; SSE only, where the
+    /// transport has such hints.
+    fn send_retry(&mut self);
+
+    /// Sends a binary message to this client alone; WebSocket only.
+    fn send_binary(&mut self, bytes: &[u8]);
+
+    /// Starts reading a topic. Its events follow whatever was sent before.
+    ///
+    /// # Errors
+    /// Why not.
+    fn subscribe(&mut self, request: &Subscribe<'_>) -> Result<Outcome, Refusal>;
+
+    /// From now on calls [`Dialect::matched`] for every new topic that `pattern` matches, and returns the
+    /// topics there are.
+    ///
+    /// # Errors
+    /// Why not.
+    fn watch(&mut self, pattern: &str) -> Result<Vec<Arc<Topic>>, Refusal>;
+
+    /// Stops reading a topic; whether it was read.
+    fn unsubscribe(&mut self, topic: &str) -> bool;
+
+    /// Ends a watch; whether there was one.
+    fn unwatch(&mut self, pattern: &str) -> bool;
+
+    /// Whether the client may publish to `topic`.
+    fn may_publish(&self, topic: &str) -> bool;
+
+    /// Publishes `bodies` to `topic` as one batch.
+    ///
+    /// # Errors
+    /// Why not; nothing was published.
+    fn publish(&mut self, topic: &str, bodies: Vec<Body>) -> Result<Placed, Refusal>;
+
+    /// Who is present on `topic`.
+    ///
+    /// # Errors
+    /// Why this cannot be told.
+    fn presence(&mut self, topic: &str) -> Result<Vec<(String, Member)>, Refusal>;
+
+    /// Ends the connection after everything sent so far.
+    fn close(&mut self, why: Disconnect);
+}
+
+/// The place of a reader in one topic, for [`Dialect::prefix`].
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The topic.
+    pub topic: &'a Topic,
+    /// The last offset the client has (or is just getting).
+    pub offset: u64,
+}
+
+/// One connection's protocol.
+pub trait Dialect: Send {
+    /// The connection is open.
+    fn opened(&mut self, host: &mut dyn Host);
+
+    /// The client sent a message.
+    fn received(&mut self, message: Message<'_>, host: &mut dyn Host);
+
+    /// `topic` came into being and matches the watched `pattern`.
+    fn matched(&mut self, _pattern: &str, _topic: &Arc<Topic>, _host: &mut dyn Host) {}
+
+    /// The client has missed events that it will not get; called before anything newer is sent.
+    fn gap(&mut self, topic: &Topic, gap: Gap, host: &mut dyn Host);
+
+    /// The connection is about to be closed by the server; the last moment to say so on transports without
+    /// a close frame.
+    fn closing(&mut self, _why: Disconnect, _host: &mut dyn Host) {}
+
+    /// Whether [`Self::prefix`] must precede every event.
+    fn has_prefix(&self) -> bool {
+        false
+    }
+
+    /// Appends to `out` what this client alone gets in front of an event.
+    fn prefix(&self, _places: &[Place<'_>], _out: &mut Vec<u8>) {}
+}

@@ -1,0 +1,299 @@
+//! Many topics over one WebSocket: subscribe, unsubscribe, publish, presence, ping.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::super::{Dialect, Gap, Host, Message, Start, Subscribe, Transport};
+use super::request::{parse_from, parse_position, parse_since};
+use super::{messages, view};
+use crate::engine::Topic;
+use crate::engine::filter::Filter;
+use crate::error::Disconnect;
+use crate::json::batch::Attributes;
+use crate::json::{envelope, filter};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Multiplex {
+    transport: Transport,
+    patterns: HashMap<Box<str>, Watching>,
+}
+
+/// What holds for the topics of a pattern, those of the future included.
+#[derive(Debug, Default)]
+struct Watching {
+    read: Reading,
+    topics: Vec<Arc<str>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Reading {
+    filter: Option<Arc<Filter>>,
+    conflate: bool,
+    presence: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Request<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    topic: Option<Cow<'a, str>>,
+    #[serde(borrow, default, rename = "ref")]
+    reference: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    after: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    since: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    from: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    filter: Option<&'a RawValue>,
+    #[serde(default)]
+    conflate: bool,
+    #[serde(borrow, default)]
+    presence: Option<&'a RawValue>,
+    #[serde(default)]
+    positions: HashMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct PresenceInfo<'a> {
+    #[serde(borrow)]
+    info: &'a RawValue,
+}
+
+/// What goes wrong with a request: a code and a sentence.
+type Wrong = (&'static str, String);
+
+impl Multiplex {
+    /// A connection without subscriptions.
+    pub fn new(transport: Transport) -> Self {
+        Self { transport, patterns: HashMap::new() }
+    }
+
+    fn request(&mut self, text: &str, host: &mut dyn Host) {
+        let request: Request<'_> = match serde_json::from_str(text) {
+            Ok(request) => request,
+            Err(error) => {
+                let why = format!("not a request: {error}");
+                return host.send("error", &messages::error("invalid_message", &why, None));
+            }
+        };
+        let reference = request.reference.map(RawValue::get);
+        if let Err((code, why)) = self.serve(&request, text, host) {
+            host.send("error", &messages::error(code, &why, reference));
+        }
+    }
+
+    fn serve(&mut self, request: &Request<'_>, text: &str, host: &mut dyn Host) -> Result<(), Wrong> {
+        check_reference(request)?;
+        let reference = request.reference.map(RawValue::get);
+        match &*request.kind {
+            "ping" => host.send("pong", &messages::pong(host.now().unix_ms, reference)),
+            "subscribe" => self.subscribe(request, host)?,
+            "unsubscribe" => self.unsubscribe(named(request)?, reference, host)?,
+            "publish" => publish(named(request)?, text, reference, host)?,
+            "presence" => presence(named(request)?, reference, host)?,
+            other => return Err(("unknown_type", format!("there is no request of type {other:?}"))),
+        }
+        Ok(())
+    }
+
+    fn subscribe(&mut self, request: &Request<'_>, host: &mut dyn Host) -> Result<(), Wrong> {
+        let (topic, reference) = (named(request)?, request.reference.map(RawValue::get));
+        let (read, start) = (reading(request)?, start(request)?);
+        if topic.contains('*') {
+            return self.watch(topic, request, read, start, host);
+        }
+        self.read(topic, None, &read, start, reference, host);
+        Ok(())
+    }
+
+    fn watch(
+        &mut self,
+        pattern: &str,
+        request: &Request<'_>,
+        read: Reading,
+        start: Start,
+        host: &mut dyn Host,
+    ) -> Result<(), Wrong> {
+        let topics = host.watch(pattern).map_err(|refusal| (refusal.code(), refusal.to_string()))?;
+        let reference = request.reference.map(RawValue::get);
+        host.send("subscribed", &messages::watching(pattern, topics.len(), reference));
+        self.patterns.insert(pattern.into(), Watching { read: read.clone(), topics: Vec::new() });
+        for topic in topics {
+            let position = request.positions.get(&**topic.name());
+            let start = position.map_or(Ok(start.clone()), |text| parse_position(text).map_err(invalid))?;
+            self.read(topic.name(), Some(pattern), &read, start, None, host);
+        }
+        Ok(())
+    }
+
+    fn read(
+        &mut self,
+        topic: &str,
+        pattern: Option<&str>,
+        read: &Reading,
+        start: Start,
+        reference: Option<&str>,
+        host: &mut dyn Host,
+    ) {
+        let request = Subscribe {
+            topic,
+            start,
+            view: view(self.transport, true),
+            filter: read.filter.clone(),
+            conflate: read.conflate,
+            presence: read.presence.as_deref(),
+        };
+        match host.subscribe(&request) {
+            Ok(outcome) => {
+                if let Some(watching) = pattern.and_then(|pattern| self.patterns.get_mut(pattern)) {
+                    watching.topics.push(Arc::clone(outcome.topic.name()));
+                }
+                host.send("subscribed", &messages::subscribed(&outcome, pattern, reference));
+            }
+            // A topic that another subscription of this connection reads already is read once.
+            Err(super::super::Refusal::AlreadySubscribed) if pattern.is_some() => {}
+            Err(refusal) => host.send("error", &messages::refused(&refusal, reference)),
+        }
+    }
+
+    fn unsubscribe(
+        &mut self,
+        topic: &str,
+        reference: Option<&str>,
+        host: &mut dyn Host,
+    ) -> Result<(), Wrong> {
+        let known = if topic.contains('*') {
+            let watching = self.patterns.remove(topic).unwrap_or_default();
+            watching.topics.iter().for_each(|topic| {
+                host.unsubscribe(topic);
+            });
+            host.unwatch(topic)
+        } else {
+            host.unsubscribe(topic)
+        };
+        if !known {
+            return Err(("not_subscribed", format!("this connection does not read {topic:?}")));
+        }
+        host.send("unsubscribed", &messages::unsubscribed(topic, reference));
+        Ok(())
+    }
+}
+
+fn invalid(error: impl std::fmt::Display) -> Wrong {
+    ("invalid_message", error.to_string())
+}
+
+/// A reference is sent back as it is, so it must be small and flat.
+fn check_reference(request: &Request<'_>) -> Result<(), Wrong> {
+    let flat = |text: &str| text.len() <= 128 && !text.starts_with(['{', '[']);
+    match request.reference {
+        Some(reference) if !flat(reference.get()) => {
+            Err(("invalid_message", "ref must be a string or number of at most 128 bytes".into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn named<'r>(request: &'r Request<'_>) -> Result<&'r str, Wrong> {
+    request.topic.as_deref().ok_or(("invalid_message", format!("a {} request needs a topic", request.kind)))
+}
+
+fn reading(request: &Request<'_>) -> Result<Reading, Wrong> {
+    let filter = request.filter.map(|text| filter::parse(text.get()).map(Arc::new)).transpose();
+    let presence = match request.presence.map(RawValue::get) {
+        None | Some("false" | "null") => None,
+        Some("true") => Some(String::new()),
+        Some(text) => Some(presence_info(text)?),
+    };
+    let filter = filter.map_err(|error| ("invalid_filter", error.to_string()))?;
+    Ok(Reading { filter, conflate: request.conflate, presence })
+}
+
+fn presence_info(text: &str) -> Result<String, Wrong> {
+    let parsed: PresenceInfo<'_> = serde_json::from_str(text).map_err(invalid)?;
+    Ok(parsed.info.get().into())
+}
+
+fn start(request: &Request<'_>) -> Result<Start, Wrong> {
+    let text = |value: &RawValue| value.get().trim_matches('"').to_owned();
+    match (request.after, request.since, &request.from) {
+        (Some(after), ..) => parse_position(&text(after)).map_err(invalid),
+        (None, Some(since), _) => parse_since(&text(since)).map_err(invalid),
+        (None, None, Some(from)) => parse_from(from).map_err(invalid),
+        (None, None, None) => Ok(Start::Now),
+    }
+}
+
+/// The request is itself an envelope, with a `type` and `ref` that are the request's.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    event: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    key: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    tags: Vec<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    idempotency_key: Option<Cow<'a, str>>,
+}
+
+fn publish(topic: &str, text: &str, reference: Option<&str>, host: &mut dyn Host) -> Result<(), Wrong> {
+    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(invalid)?;
+    let data = envelope.data.ok_or(("invalid_message", "a publish request needs data".to_owned()))?;
+    let tags = envelope.tags.join(",");
+    let member = |member| match member {
+        envelope::Member::Type => envelope.event.as_deref(),
+        envelope::Member::Id => envelope.id.as_deref(),
+        envelope::Member::Key => envelope.key.as_deref(),
+        envelope::Member::Tags => Some(tags.as_str()),
+        envelope::Member::IdempotencyKey => envelope.idempotency_key.as_deref(),
+        _ => None,
+    };
+    let attributes = Attributes::new(|name| member(name).map(Into::into), true).map_err(invalid)?;
+    let body = attributes.json(data.get().as_bytes()).map_err(invalid)?;
+    let placed = host.publish(topic, vec![body]).map_err(|refusal| (refusal.code(), refusal.to_string()))?;
+    if let [place] = placed.places[..] {
+        host.send("published", &messages::published(&placed.topic, place.offset, place.duplicate, reference));
+    }
+    Ok(())
+}
+
+fn presence(topic: &str, reference: Option<&str>, host: &mut dyn Host) -> Result<(), Wrong> {
+    let members = host.presence(topic).map_err(|refusal| (refusal.code(), refusal.to_string()))?;
+    host.send("presence", &messages::presence(topic, &members, reference));
+    Ok(())
+}
+
+impl Dialect for Multiplex {
+    fn opened(&mut self, _host: &mut dyn Host) {}
+
+    fn received(&mut self, message: Message<'_>, host: &mut dyn Host) {
+        match message {
+            Message::Text(text) => self.request(text, host),
+            Message::Binary(_) => host.close(Disconnect::Binary),
+        }
+    }
+
+    fn matched(&mut self, pattern: &str, topic: &Arc<Topic>, host: &mut dyn Host) {
+        if let Some(watching) = self.patterns.get(pattern) {
+            let read = watching.read.clone();
+            self.read(topic.name(), Some(pattern), &read, Start::Oldest, None, host);
+        }
+    }
+
+    fn gap(&mut self, topic: &Topic, gap: Gap, host: &mut dyn Host) {
+        host.send("gap", &messages::gap(topic, gap));
+    }
+}

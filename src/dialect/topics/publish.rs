@@ -1,0 +1,79 @@
+//! Publishing over WebSocket: each message is NDJSON, and is answered with where its events went.
+
+use super::super::{Dialect, Gap, Host, Message, Refusal};
+use super::messages;
+use crate::engine::Topic;
+use crate::error::Disconnect;
+use crate::json::batch::{Batch, Report};
+use crate::json::lines;
+use crate::json::text::write_u64;
+use crate::limits::EVENT_BYTES_MAX;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Publisher {
+    topic: Option<Box<str>>,
+    messages: u64,
+}
+
+impl Publisher {
+    /// A publisher whose events go to `topic` where they name none.
+    pub fn new(topic: Option<&str>) -> Self {
+        Self { topic: topic.map(Into::into), messages: 0 }
+    }
+
+    fn publish(&mut self, text: &[u8], host: &mut dyn Host) {
+        let (mut batch, mut report) = (Batch::default(), Report::default());
+        for line in lines::split(text, EVENT_BYTES_MAX) {
+            let added = line.content.map_err(|long| long.to_string()).and_then(|content| {
+                batch
+                    .route(content, self.topic.as_deref(), |topic| host.may_publish(topic))
+                    .map_err(|invalid| invalid.to_string())
+            });
+            if let Err(why) = added {
+                report.failed(line.number, &why);
+            }
+        }
+        for group in batch.groups {
+            match host.publish(&group.topic, group.bodies) {
+                Ok(placed) => report.placed(&placed),
+                Err(refusal) => report.failed(0, &refused(&group.topic, &refusal)),
+            }
+        }
+        self.messages += 1;
+        host.send("ack", &self.ack(&report));
+    }
+
+    fn ack(&self, report: &Report) -> Vec<u8> {
+        let mut out = b"{\"type\":\"ack\",\"message\":".to_vec();
+        write_u64(&mut out, self.messages);
+        out.extend_from_slice(b",\"published\":");
+        write_u64(&mut out, report.published);
+        report.write_topics(&mut out);
+        if report.has_failed() {
+            report.write_failed(&mut out);
+        }
+        out.push(b'}');
+        out
+    }
+}
+
+fn refused(topic: &str, refusal: &Refusal) -> String {
+    format!("{topic}: {refusal}")
+}
+
+impl Dialect for Publisher {
+    fn opened(&mut self, _host: &mut dyn Host) {}
+
+    fn received(&mut self, message: Message<'_>, host: &mut dyn Host) {
+        match message {
+            Message::Text("{\"type\":\"ping\"}") => {
+                host.send("pong", &messages::pong(host.now().unix_ms, None))
+            }
+            Message::Text(text) => self.publish(text.as_bytes(), host),
+            Message::Binary(_) => host.close(Disconnect::Binary),
+        }
+    }
+
+    fn gap(&mut self, _topic: &Topic, _gap: Gap, _host: &mut dyn Host) {}
+}

@@ -1,0 +1,24 @@
+//! The core: topics, their logs, and what subscribers may ask of them.
+//!
+//! Pure and deterministic: no I/O, no clock, no async, no JSON. Time comes in as [`Now`]; bytes come in
+//! encoded and go out as frames that dialects made.
+
+pub mod entry;
+pub mod filter;
+pub mod idempotency;
+pub mod interest;
+pub mod name;
+pub mod namespace;
+pub mod presence;
+pub mod publish;
+pub mod registry;
+pub mod ring;
+pub mod topic;
+
+pub use entry::{Body, Content, Encode, Entry, Parts, ViewId};
+pub use interest::{Interest, Wake};
+pub use namespace::{Namespace, Namespaces, Retention, SkipTo, Slow, SlowPolicy};
+pub use publish::{Change, Placed, Publish};
+pub use registry::{Registry, TopicError, Watch};
+pub use ring::Read;
+pub use topic::{Now, Published, Removed, Topic};

@@ -1,0 +1,351 @@
+//! A topic: its log, who is interested in it, and what its namespace says about both.
+
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwapOption;
+use crossbeam_epoch::{self as epoch, Guard};
+
+use super::entry::{Body, Entry};
+use super::idempotency::Idempotency;
+use super::interest::Interest;
+use super::namespace::Namespace;
+use super::presence::{Join, Leave, Member, Presence, PresenceError};
+use super::ring::{Claim, Read, Ring, Weigh};
+use crate::limits::GARBAGE_BYTES_FLUSH;
+use crate::metrics::GARBAGE;
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, fence, lock};
+
+/// A moment, read once by whoever owns the clock and passed down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Wall clock, Unix milliseconds.
+    pub unix_ms: u64,
+    /// Monotonic clock of the process, microseconds.
+    pub micros: u64,
+}
+
+impl Now {
+    /// The monotonic clock in milliseconds.
+    pub fn millis(self) -> u64 {
+        self.micros / 1000
+    }
+}
+
+/// The place of a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Offset it has.
+    pub offset: u64,
+    /// Whether it was there before, by its idempotency key.
+    pub duplicate: bool,
+}
+
+/// The topic was removed; whoever looks it up again gets its successor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the topic was removed after being idle")]
+pub struct Removed;
+
+/// Why a user is not counted in, or cannot be looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PresenceRefused {
+    /// The namespace has no presence.
+    #[error("presence is not enabled for this topic; set presence = true in its namespace")]
+    Disabled,
+    /// A limit is reached.
+    #[error(transparent)]
+    Limit(#[from] PresenceError),
+}
+
+type List = Vec<Arc<Interest>>;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Topic {
+    name: Arc<str>,
+    epoch: u64,
+    namespace: Arc<Namespace>,
+    ring: Ring<Entry, Writer>,
+    interest: ArcSwapOption<List>,
+    subscribers: AtomicUsize,
+    total_bytes: AtomicU64,
+    /// Monotonic milliseconds of the last publication or departure.
+    touched_ms: AtomicU64,
+    removed: AtomicBool,
+    presence: OnceLock<Box<Mutex<Presence>>>,
+}
+
+/// What only the holder of the claim touches.
+#[derive(Debug, Default)]
+struct Writer {
+    /// Bytes of the entries that are kept.
+    kept_bytes: u64,
+    total_bytes: u64,
+    idempotency: Option<Box<Idempotency>>,
+}
+
+impl Topic {
+    /// An empty topic.
+    pub fn new(name: Arc<str>, epoch: u64, namespace: Arc<Namespace>, now: Now) -> Self {
+        Self {
+            name,
+            epoch,
+            namespace,
+            ring: Ring::new(Writer::default()),
+            interest: ArcSwapOption::empty(),
+            subscribers: AtomicUsize::new(0),
+            total_bytes: AtomicU64::new(0),
+            touched_ms: AtomicU64::new(now.millis()),
+            removed: AtomicBool::new(false),
+            presence: OnceLock::new(),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The life of its log.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Its settings.
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// Offset of the newest entry; 0 before the first.
+    pub fn head(&self) -> u64 {
+        self.ring.head()
+    }
+
+    /// Offset of the oldest kept entry; `head + 1` when none is.
+    pub fn oldest(&self) -> u64 {
+        self.ring.oldest()
+    }
+
+    /// What follows `after`.
+    pub fn read<'g>(&self, after: u64, pin: &'g Guard) -> Read<'g, Entry> {
+        self.ring.read(after, pin)
+    }
+
+    /// The entry `offset`, if it is kept.
+    pub fn find<'g>(&self, offset: u64, pin: &'g Guard) -> Option<&'g Entry> {
+        self.ring.find(offset, pin)
+    }
+
+    /// Bytes published after `cursor`; what is no longer kept counts as if it began at the oldest.
+    pub fn backlog_bytes(&self, cursor: u64, pin: &Guard) -> u64 {
+        let next = (cursor + 1).max(self.oldest());
+        let before = self.find(next, pin).map(|entry| entry.total_bytes - entry.body.len() as u64);
+        before.map_or(0, |before| self.total_bytes.load(Ordering::Acquire).saturating_sub(before))
+    }
+
+    /// The cursor from which everything published at or after `unix_ms` follows.
+    pub fn before_time(&self, unix_ms: u64, pin: &Guard) -> u64 {
+        self.partition(pin, |entry| entry.time_ms >= unix_ms)
+    }
+
+    /// The cursor behind which at most about `bytes` follow: to the entry.
+    pub fn before_bytes(&self, bytes: u64, pin: &Guard) -> u64 {
+        let floor = self.total_bytes.load(Ordering::Acquire).saturating_sub(bytes);
+        self.partition(pin, |entry| entry.total_bytes > floor)
+    }
+
+    /// The cursor in front of the first kept entry for which `later` holds; it holds for all that follow.
+    fn partition(&self, pin: &Guard, later: impl Fn(&Entry) -> bool) -> u64 {
+        let (mut low, mut high) = (self.oldest(), self.head() + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.find(middle, pin) {
+                Some(entry) if later(entry) => high = middle,
+                _ => low = middle + 1,
+            }
+        }
+        low - 1
+    }
+
+    /// Appends what `bodies` gives, in order, under one claim, and wakes everybody interested once. `placed`
+    /// is called for each with its place.
+    ///
+    /// # Errors
+    /// [`Removed`], and `bodies` was not called.
+    pub fn publish_with<I>(
+        &self,
+        bodies: impl FnOnce() -> I,
+        now: Now,
+        mut placed: impl FnMut(Published),
+    ) -> Result<(), Removed>
+    where
+        I: IntoIterator<Item = Body>,
+    {
+        let pin = epoch::pin();
+        let mut claim = self.ring.claim();
+        if self.removed.load(Ordering::Acquire) {
+            return Err(Removed);
+        }
+        self.expire_old(&mut claim, now, &pin);
+        for body in bodies() {
+            placed(self.place(&mut claim, body, now, &pin));
+        }
+        self.total_bytes.store(claim.total_bytes, Ordering::Release);
+        drop(claim);
+        if GARBAGE.bytes.get() > GARBAGE_BYTES_FLUSH {
+            pin.flush();
+        }
+        self.touched_ms.store(now.millis(), Ordering::Relaxed);
+        self.announce();
+        Ok(())
+    }
+
+    fn place(&self, claim: &mut Claim<'_, Entry, Writer>, body: Body, now: Now, pin: &Guard) -> Published {
+        if body.idempotency_key().is_empty() {
+            return Published { offset: self.append(claim, body, now, pin), duplicate: false };
+        }
+        let known = claim.idempotency.get_or_insert_default();
+        if let Some(offset) = known.assign(body.idempotency_key(), self.ring.head() + 1, now.millis()) {
+            return Published { offset, duplicate: true };
+        }
+        Published { offset: self.append(claim, body, now, pin), duplicate: false }
+    }
+
+    fn append(&self, claim: &mut Claim<'_, Entry, Writer>, body: Body, now: Now, pin: &Guard) -> u64 {
+        let bytes = body.len() as u64;
+        let keep = &self.namespace.retention;
+        while !claim.is_empty() && (claim.len() >= keep.events || claim.kept_bytes + bytes > keep.bytes) {
+            drop_oldest(claim, pin);
+        }
+        claim.kept_bytes += bytes;
+        claim.total_bytes += bytes;
+        let entry = Entry::new(self.ring.head() + 1, now.unix_ms, now.micros, claim.total_bytes, body);
+        claim.append(entry, pin)
+    }
+
+    fn expire_old(&self, claim: &mut Claim<'_, Entry, Writer>, now: Now, pin: &Guard) {
+        let age_ms = self.namespace.retention.age_ms;
+        let due = |entry: &Entry| age_ms > 0 && entry.stamp_micros / 1000 + age_ms < now.millis();
+        while claim.peek(pin).is_some_and(due) {
+            drop_oldest(claim, pin);
+        }
+    }
+
+    /// Drops what is too old and gives unused slots back; for the sweep.
+    pub fn sweep(&self, now: Now) {
+        let pin = epoch::pin();
+        let mut claim = self.ring.claim();
+        self.expire_old(&mut claim, now, &pin);
+        claim.shrink(&pin);
+    }
+
+    /// Whether nobody needs the topic any more.
+    pub fn is_idle(&self, now: Now) -> bool {
+        let quiet_ms = now.millis().saturating_sub(self.touched_ms.load(Ordering::Relaxed));
+        self.oldest() > self.head() && self.subscribers() == 0 && quiet_ms >= self.namespace.idle_ms
+    }
+
+    /// Marks the topic removed if it still is idle; publishers and subscribers look up its successor.
+    pub fn remove_if_idle(&self, now: Now) -> bool {
+        let _claim = self.ring.claim();
+        let idle = self.is_idle(now);
+        if idle {
+            self.removed.store(true, Ordering::Release);
+        }
+        idle
+    }
+
+    /// Counts a subscriber, so that the topic stays.
+    ///
+    /// # Errors
+    /// [`Removed`]: look the topic up again.
+    pub fn join(&self) -> Result<(), Removed> {
+        let _claim = self.ring.claim();
+        if self.removed.load(Ordering::Acquire) {
+            return Err(Removed);
+        }
+        self.subscribers.fetch_add(1, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Takes a subscriber off the count.
+    pub fn leave(&self, now: Now) {
+        self.touched_ms.store(now.millis(), Ordering::Relaxed);
+        self.subscribers.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Subscribers now.
+    pub fn subscribers(&self) -> usize {
+        self.subscribers.load(Ordering::Acquire)
+    }
+
+    /// Counts in a connection of `user`; what everybody is to be told, if anything.
+    ///
+    /// # Errors
+    /// A limit is reached, or the namespace has no presence.
+    pub fn enter(&self, user: &str, info: Option<&[u8]>) -> Result<Option<Member>, PresenceRefused> {
+        if !self.namespace.presence {
+            return Err(PresenceRefused::Disabled);
+        }
+        let mut presence = lock(self.presence.get_or_init(Box::default));
+        let joined = presence.join(user, info)? == Join::Joined;
+        Ok(presence.get(user).filter(|_| joined).cloned())
+    }
+
+    /// Counts out a connection of `user`; what everybody is to be told, if anything.
+    pub fn exit(&self, user: &str) -> Option<Member> {
+        match lock(self.presence.get()?).leave(user) {
+            Leave::Left(member) => Some(member),
+            Leave::Still | Leave::Unknown => None,
+        }
+    }
+
+    /// Who is present, by name.
+    ///
+    /// # Errors
+    /// The namespace has no presence.
+    pub fn members(&self) -> Result<Vec<(String, Member)>, PresenceRefused> {
+        if !self.namespace.presence {
+            return Err(PresenceRefused::Disabled);
+        }
+        let presence = self.presence.get().map(|presence| lock(presence));
+        let list = |presence: &Presence| {
+            presence.list().map(|(user, member)| (user.into(), member.clone())).collect()
+        };
+        Ok(presence.as_deref().map(list).unwrap_or_default())
+    }
+
+    /// From now on `interest` is marked by every publication. Whoever reads the head after this misses
+    /// nothing: what is older is behind the head, what is newer marks.
+    pub fn attach(&self, interest: &Arc<Interest>) {
+        self.interest.rcu(|list| {
+            let mut list = list.as_deref().cloned().unwrap_or_default();
+            list.push(Arc::clone(interest));
+            Some(Arc::new(list))
+        });
+        fence(Ordering::SeqCst);
+    }
+
+    /// Ends [`Self::attach`].
+    pub fn detach(&self, interest: &Arc<Interest>) {
+        self.interest.rcu(|list| {
+            let mut list = list.as_deref().cloned().unwrap_or_default();
+            list.retain(|other| !Arc::ptr_eq(other, interest));
+            (!list.is_empty()).then(|| Arc::new(list))
+        });
+    }
+
+    /// The fence orders the raised head before the look at the list: either this sees a newcomer's
+    /// interest, or the newcomer sees the head (see [`Self::attach`]).
+    fn announce(&self) {
+        fence(Ordering::SeqCst);
+        if let Some(list) = self.interest.load().as_deref() {
+            list.iter().for_each(|interest| interest.mark());
+        }
+    }
+}
+
+fn drop_oldest(claim: &mut Claim<'_, Entry, Writer>, pin: &Guard) {
+    let bytes = claim.peek(pin).map_or(0, Weigh::weight) as u64;
+    claim.kept_bytes -= bytes;
+    claim.expire(pin);
+}

@@ -1,0 +1,5 @@
+//! The one door into the engine, and the ways that publications take to it.
+
+pub mod publisher;
+
+pub use publisher::Publisher;

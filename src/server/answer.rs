@@ -1,0 +1,149 @@
+//! Responses: JSON, always with a length, never cached.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::{Response, StatusCode};
+
+use super::takeover::Takeover;
+use crate::dialect::Refusal;
+use crate::dialect::topics::RequestError;
+use crate::engine::TopicError;
+use crate::json::envelope::Invalid;
+use crate::json::text::write_string;
+use crate::limits::RETRY_AFTER_SECONDS;
+
+/// The body of every response.
+pub type Body = Full<Bytes>;
+
+/// What a request leads to.
+pub enum Answer {
+    /// A response, and the connection goes on.
+    Response(Response<Body>),
+    /// The connection becomes a stream.
+    Stream(Box<Takeover>),
+}
+
+/// Why a request is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// Something in it is wrong.
+    #[error("{1}")]
+    Bad(&'static str, String),
+    /// No credential, or not one of ours.
+    #[error("a valid API key is needed: send it as `Authorization: Bearer <key>` or ?token=<key>")]
+    Unauthorized,
+    /// The credential does not allow it.
+    #[error("the credential has no {0} grant for this topic")]
+    Forbidden(&'static str),
+    /// Nothing is there.
+    #[error("{0}")]
+    NotFound(&'static str),
+    /// Something is there, but not for this method.
+    #[error("use {0} here")]
+    Method(&'static str),
+    /// Larger than a limit.
+    #[error("{what} exceeds {limit} bytes; raise {setting} if that is intended")]
+    TooLarge {
+        /// What is.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+        /// The setting that holds it.
+        setting: &'static str,
+    },
+    /// The body did not arrive in time or at all.
+    #[error("the body did not arrive")]
+    Incomplete,
+    /// No room now.
+    #[error("{0}")]
+    Busy(String),
+}
+
+impl Fault {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Bad(..) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Incomplete => StatusCode::REQUEST_TIMEOUT,
+            Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Bad(code, _) => code,
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden(_) => "forbidden",
+            Self::NotFound(_) => "not_found",
+            Self::Method(_) => "method_not_allowed",
+            Self::TooLarge { .. } => "too_large",
+            Self::Incomplete => "incomplete",
+            Self::Busy(_) => "busy",
+        }
+    }
+
+    /// The response that says so.
+    pub fn response(&self) -> Response<Body> {
+        let mut out = b"{\"error\":{\"code\":".to_vec();
+        write_string(&mut out, self.code());
+        out.extend_from_slice(b",\"message\":");
+        write_string(&mut out, &self.to_string());
+        out.extend_from_slice(b"}}");
+        let mut response = json(self.status(), out);
+        let headers = response.headers_mut();
+        match self {
+            Self::Unauthorized => drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            Self::Method(allowed) => drop(headers.insert(ALLOW, HeaderValue::from_static(allowed))),
+            Self::Busy(_) => drop(headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS))),
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<TopicError> for Fault {
+    fn from(error: TopicError) -> Self {
+        match error {
+            TopicError::Name(_) => Self::Bad("invalid_topic", error.to_string()),
+            TopicError::ReadOnly => Self::Forbidden("publish"),
+            TopicError::TooMany(_) => Self::Busy(error.to_string()),
+        }
+    }
+}
+
+impl From<Invalid> for Fault {
+    fn from(invalid: Invalid) -> Self {
+        Self::Bad("invalid_event", invalid.to_string())
+    }
+}
+
+impl From<RequestError> for Fault {
+    fn from(error: RequestError) -> Self {
+        Self::Bad("invalid_parameter", error.to_string())
+    }
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Self::Bad(refusal.code(), refusal.to_string())
+    }
+}
+
+/// A JSON response.
+pub fn json(status: StatusCode, body: Vec<u8>) -> Response<Body> {
+    with_type(status, "application/json", body)
+}
+
+/// A response of another type.
+pub fn with_type(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

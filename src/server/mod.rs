@@ -1,0 +1,109 @@
+//! The composition root: listeners, the HTTP/1.1 handshake, routes, and the hand-over of sockets to shards.
+//!
+//! hyper reads requests and answers those that have an answer. A stream has none: its request is parked, the
+//! connection's task takes the socket away from hyper, with what was read behind the request, and gives it to
+//! a shard, which writes the head of the response itself.
+
+mod accept;
+mod answer;
+mod history;
+mod node;
+mod publish;
+mod query;
+mod routes;
+mod streams;
+mod takeover;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::{mpsc, watch};
+
+use crate::config::{Config, Listen};
+use crate::delivery::Drain;
+use crate::engine::Registry;
+use accept::Listener;
+use node::Node;
+
+/// Time between two sweeps; a part of the topics is swept each time.
+const SWEEP: Duration = Duration::from_millis(125);
+
+/// A server whose listeners are open.
+pub struct Server {
+    node: Arc<Node>,
+    listeners: Vec<Listener>,
+}
+
+impl Server {
+    /// Opens the listeners and starts the shards. Must be called within a runtime.
+    ///
+    /// # Errors
+    /// An address cannot be listened on, or the system has no descriptors or threads left.
+    pub fn bind(config: Config) -> anyhow::Result<Self> {
+        let open = |listen: &Listen| {
+            Listener::open(listen).with_context(|| format!("cannot listen on {}", listen.url()))
+        };
+        let listeners = config.general.listen.iter().map(open).collect::<anyhow::Result<_>>()?;
+        Ok(Self { node: Arc::new(Node::start(config)?), listeners })
+    }
+
+    /// Where it listens, as URLs: the ports that the system chose.
+    pub fn addresses(&self) -> Vec<String> {
+        self.listeners.iter().map(Listener::url).collect()
+    }
+
+    /// Serves until `shutdown`, then drains: nothing is accepted, publishers finish, streams are closed at a
+    /// pace, and what is left at the deadline is cut.
+    ///
+    /// # Errors
+    /// A shard failed.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let (draining, drained) = watch::channel(false);
+        let (alive, mut all_gone) = mpsc::channel::<()>(1);
+        let acceptors: Vec<_> = self
+            .listeners
+            .into_iter()
+            .map(|listener| accept::spawn(listener, Arc::clone(&self.node), drained.clone(), alive.clone()))
+            .collect();
+        let sweeper = accept::background(sweep(Arc::clone(&self.node)));
+        drop(alive);
+        shutdown.await;
+        acceptors.iter().for_each(|acceptor| acceptor.abort());
+        let deadline = self.node.config.timing.drain_seconds;
+        tracing::info!(seconds = deadline.as_secs(), "draining");
+        self.node.set_draining();
+        draining.send_replace(true);
+        self.node.shards.drain(drain(&self.node));
+        // Whoever has not finished at the deadline is cut: that is what a deadline is.
+        let _cut = tokio::time::timeout(deadline, all_gone.recv()).await;
+        sweeper.abort();
+        join_shards(self.node).await
+    }
+}
+
+fn drain(node: &Node) -> Drain {
+    let timing = &node.config.timing;
+    let now_ms = node.clock.now().millis();
+    Drain {
+        per_second: timing.drain_rate.div_ceil(node.config.shards()) as u32,
+        now_ms,
+        deadline_ms: now_ms + timing.drain_seconds.as_millis() as u64,
+        retry_ms: timing.retry_ms.as_millis() as u64,
+    }
+}
+
+async fn join_shards(node: Arc<Node>) -> anyhow::Result<()> {
+    let ended = tokio::task::spawn_blocking(move || node.shards.join());
+    ended.await?.context("a shard failed")
+}
+
+async fn sweep(node: Arc<Node>) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    for part in (0..Registry::parts()).cycle() {
+        ticks.tick().await;
+        node.registry.sweep(part, node.clock.now());
+        crossbeam_epoch::pin().flush();
+    }
+}

@@ -1,0 +1,202 @@
+//! Publishing over HTTP.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
+
+use super::answer::{Answer, Fault, json};
+use super::node::Node;
+use super::query;
+use super::routes::Call;
+use crate::auth::Action;
+use crate::engine::{Placed, Publish};
+use crate::ingest::publisher::check_name;
+use crate::json::batch::{Attributes, Batch, Report};
+use crate::json::envelope::Member;
+use crate::json::lines::{Line, Lines};
+use crate::json::text::{write_string, write_u64};
+
+/// `POST /v1/topics/{topic}`.
+pub async fn one_topic(node: &Arc<Node>, call: &Call, topic: &str, body: Incoming) -> Result<Answer, Fault> {
+    check_name(topic)?;
+    call.check(Action::Publish, topic)?;
+    let attributes = attributes(call)?;
+    let content_type = query::header(&call.headers, CONTENT_TYPE).unwrap_or("application/octet-stream");
+    match content_type.split(';').next().unwrap_or_default().trim() {
+        "application/x-ndjson" => lines_of_topic(node, topic, &attributes, body).await,
+        media_type => {
+            let body = whole(node, body).await?;
+            let body = match media_type {
+                "application/json" => attributes.json(&body)?,
+                _ => attributes.binary(&body, content_type),
+            };
+            let placed = node.publisher.publish(topic, vec![body], node.clock.now())?;
+            Ok(Answer::Response(json(StatusCode::OK, single(&placed))))
+        }
+    }
+}
+
+fn attributes(call: &Call) -> Result<Attributes, Fault> {
+    let get = |member: Member| {
+        let (header, parameter) = match member {
+            Member::Type => ("event-type", "type"),
+            Member::Id => ("event-id", "id"),
+            Member::Key => ("event-key", "key"),
+            Member::Tags => ("event-tags", "tags"),
+            Member::IdempotencyKey => ("idempotency-key", ""),
+            _ => return None,
+        };
+        let found = query::header(&call.headers, header).or_else(|| query::find(&call.query, parameter));
+        found.map(str::to_owned)
+    };
+    Ok(Attributes::new(get, query::find(&call.query, "raw").is_some_and(|raw| raw != "0"))?)
+}
+
+/// The body of one event.
+async fn whole(node: &Node, body: Incoming) -> Result<Bytes, Fault> {
+    let limit = node.config.limits.event_bytes;
+    let collected =
+        tokio::time::timeout(node.config.timing.write_seconds, Limited::new(body, limit).collect());
+    match collected.await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(Fault::TooLarge { what: "the event", limit, setting: "limits.event_bytes" })
+        }
+        Ok(Err(_)) | Err(_) => Err(Fault::Incomplete),
+    }
+}
+
+fn single(placed: &Placed) -> Vec<u8> {
+    let mut out = b"{\"topic\":".to_vec();
+    write_string(&mut out, placed.topic.name());
+    out.extend_from_slice(b",\"epoch\":");
+    write_u64(&mut out, placed.topic.epoch());
+    if let [place] = placed.places[..] {
+        out.extend_from_slice(b",\"offset\":");
+        write_u64(&mut out, place.offset);
+        out.extend_from_slice(if place.duplicate { b",\"duplicate\":true" } else { b"" });
+    }
+    out.push(b'}');
+    out
+}
+
+async fn lines_of_topic(
+    node: &Arc<Node>,
+    topic: &str,
+    attributes: &Attributes,
+    body: Incoming,
+) -> Result<Answer, Fault> {
+    let report = each_line(node, body, |batch, line, content| {
+        batch.add(topic, line, content, attributes).map_err(|invalid| invalid.to_string())
+    });
+    let report = report.await?;
+    let mut out = b"{\"topic\":".to_vec();
+    write_string(&mut out, topic);
+    // Without a publication there may be no topic, and so no epoch.
+    let found = node.registry.find(topic);
+    match (report.topics.last(), found) {
+        (Some(range), _) => {
+            write_published(&report, &mut out);
+            range.write_range(&mut out);
+        }
+        (None, found) => {
+            out.extend_from_slice(b",\"epoch\":");
+            match found {
+                Some(topic) => write_u64(&mut out, topic.epoch()),
+                None => out.extend_from_slice(b"null"),
+            }
+            write_published(&report, &mut out);
+            out.extend_from_slice(b",\"first\":null,\"last\":null");
+        }
+    }
+    report.write_failed(&mut out);
+    out.push(b'}');
+    Ok(reported(&report, out))
+}
+
+/// `POST /v1/publish`.
+pub async fn many_topics(node: &Arc<Node>, call: &Call, body: Incoming) -> Result<Answer, Fault> {
+    let report = each_line(node, body, |batch, _, content| {
+        let routed = batch.route(content, None, |topic| call.identity.may(Action::Publish, topic));
+        routed.map_err(|invalid| invalid.to_string())
+    });
+    let report = report.await?;
+    let mut out = b"{".to_vec();
+    out.extend_from_slice(b"\"published\":");
+    write_u64(&mut out, report.published);
+    report.write_topics(&mut out);
+    report.write_failed(&mut out);
+    out.push(b'}');
+    Ok(reported(&report, out))
+}
+
+fn write_published(report: &Report, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"published\":");
+    write_u64(out, report.published);
+}
+
+fn reported(report: &Report, out: Vec<u8>) -> Answer {
+    let status = if report.all_failed() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    Answer::Response(json(status, out))
+}
+
+/// Publishes the lines of a body as they arrive: what is in one piece of it goes in one batch per topic.
+async fn each_line(
+    node: &Arc<Node>,
+    mut body: Incoming,
+    mut add: impl FnMut(&mut Batch, u64, &[u8]) -> Result<(), String>,
+) -> Result<Report, Fault> {
+    let limits = &node.config.limits;
+    let (mut lines, mut report, mut left) =
+        (Lines::new(limits.event_bytes), Report::default(), limits.body_bytes);
+    let mut take = |batch: &mut Batch, report: &mut Report, line: Line<'_>| {
+        let content = line.content.map_err(|long| long.to_string());
+        if let Err(why) = content.and_then(|content| add(batch, line.number, content)) {
+            report.failed(line.number, &why);
+        }
+    };
+    while let Some(piece) = piece(node, &mut body).await? {
+        left = left.checked_sub(piece.len()).ok_or(Fault::TooLarge {
+            what: "the body",
+            limit: limits.body_bytes,
+            setting: "limits.body_bytes",
+        })?;
+        let (mut batch, mut rest) = (Batch::default(), &piece[..]);
+        while let Some(line) = lines.next(&mut rest) {
+            take(&mut batch, &mut report, line);
+        }
+        publish(node, batch, &mut report)?;
+    }
+    let mut batch = Batch::default();
+    if let Some(line) = lines.finish() {
+        take(&mut batch, &mut report, line);
+    }
+    publish(node, batch, &mut report)?;
+    Ok(report)
+}
+
+async fn piece(node: &Node, body: &mut Incoming) -> Result<Option<Bytes>, Fault> {
+    loop {
+        match tokio::time::timeout(node.config.timing.write_seconds, body.frame()).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(Ok(frame))) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+            Ok(Some(Err(_))) | Err(_) => return Err(Fault::Incomplete),
+        }
+    }
+}
+
+fn publish(node: &Node, batch: Batch, report: &mut Report) -> Result<(), Fault> {
+    for group in batch.groups {
+        let placed = node.publisher.publish(&group.topic, group.bodies, node.clock.now())?;
+        report.placed(&placed);
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! Which path leads where.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, HeaderMap};
+use hyper::{Method, Request, StatusCode, Version};
+
+use super::answer::{Answer, Fault, json, with_type};
+use super::node::Node;
+use super::{history, publish, query, streams};
+use crate::admin;
+use crate::auth::{Action, Identity, token_from};
+
+/// What a handler needs of a request besides its body.
+pub struct Call {
+    /// Who asks.
+    pub identity: Arc<Identity>,
+    /// The method.
+    pub method: Method,
+    /// Decoded parameters.
+    pub query: Vec<(String, String)>,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Whether chunked responses are understood.
+    pub chunks: bool,
+}
+
+impl Call {
+    /// Whether the asker may do `action` with `topic`.
+    ///
+    /// # Errors
+    /// It may not.
+    pub fn check(&self, action: Action, topic: &str) -> Result<(), Fault> {
+        if self.identity.may(action, topic) { Ok(()) } else { Err(Fault::Forbidden(action.name())) }
+    }
+
+    /// Whether the client wants to speak WebSocket.
+    pub fn is_upgrade(&self) -> bool {
+        query::lists(&self.headers, "upgrade", "websocket")
+    }
+
+    /// Whether the client asks for `media_type`.
+    pub fn accepts(&self, media_type: &str) -> bool {
+        query::lists(&self.headers, "accept", media_type)
+    }
+}
+
+/// What a path names.
+enum Route {
+    Topic(String),
+    Topics,
+    Publish,
+    Presence(String),
+    Health,
+    Ready,
+    Metrics,
+    Echo,
+    Unknown,
+}
+
+fn parse(path: &str) -> Route {
+    match path {
+        "/v1/topics" | "/v1/topics/" => Route::Topics,
+        "/v1/publish" => Route::Publish,
+        "/health" => Route::Health,
+        "/ready" => Route::Ready,
+        "/metrics" => Route::Metrics,
+        "/test/echo" => Route::Echo,
+        _ => {
+            let below = |prefix| path.strip_prefix(prefix).map(query::decode);
+            let topic = below("/v1/topics/").map(Route::Topic);
+            topic.or_else(|| below("/v1/presence/").map(Route::Presence)).unwrap_or(Route::Unknown)
+        }
+    }
+}
+
+/// Answers a request.
+pub async fn route(node: &Arc<Node>, request: Request<Incoming>) -> Answer {
+    match dispatch(node, request).await {
+        Ok(answer) => answer,
+        Err(fault) => Answer::Response(fault.response()),
+    }
+}
+
+async fn dispatch(node: &Arc<Node>, request: Request<Incoming>) -> Result<Answer, Fault> {
+    let (parts, body) = request.into_parts();
+    let route = parse(parts.uri.path());
+    if let Some(answer) = open(node, &route, &parts.method)? {
+        return Ok(answer);
+    }
+    let call = Call {
+        identity: identify(node, &parts.headers, parts.uri.query())?,
+        query: query::parse(parts.uri.query().unwrap_or_default()),
+        chunks: parts.version == Version::HTTP_11,
+        method: parts.method,
+        headers: parts.headers,
+    };
+    match (route, call.method.as_str()) {
+        (Route::Topic(topic), "POST") => publish::one_topic(node, &call, &topic, body).await,
+        (Route::Topic(topic), "GET") if streams::is_stream(&call) => streams::read(node, &call, &topic),
+        (Route::Topic(topic), "GET") => history::page(node, &call, &topic).await,
+        (Route::Publish, "POST") => publish::many_topics(node, &call, body).await,
+        (Route::Publish, "GET") => streams::publish(node, &call),
+        (Route::Topics, "GET") if call.is_upgrade() => streams::multiplex(node, &call),
+        (Route::Topics, "GET") if query::find(&call.query, "topic").is_some() => {
+            streams::multiplex_sse(&call)
+        }
+        (Route::Topics, "GET") => Ok(history::list(node, &call)),
+        (Route::Presence(topic), "GET") => history::presence(node, &call, &topic),
+        (Route::Echo, "GET") if node.config.test_echo => streams::echo(node, &call),
+        (Route::Topic(_) | Route::Publish, _) => Err(Fault::Method("GET, POST")),
+        (Route::Topics | Route::Presence(_), _) => Err(Fault::Method("GET")),
+        _ => Err(Fault::NotFound("there is nothing at this path; docs/PROTOCOL.md lists what there is")),
+    }
+}
+
+/// What is answered without a credential.
+fn open(node: &Node, route: &Route, method: &Method) -> Result<Option<Answer>, Fault> {
+    if !matches!(route, Route::Health | Route::Ready | Route::Metrics) {
+        return Ok(None);
+    }
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return Err(Fault::Method("GET"));
+    }
+    let response = match route {
+        Route::Ready if node.is_draining() => {
+            json(StatusCode::SERVICE_UNAVAILABLE, b"{\"status\":\"draining\"}".into())
+        }
+        Route::Metrics => {
+            let text = admin::metrics::render(&node.sources()).into_bytes();
+            with_type(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text)
+        }
+        _ => json(StatusCode::OK, b"{\"status\":\"ok\"}".into()),
+    };
+    Ok(Some(Answer::Response(response)))
+}
+
+fn identify(node: &Node, headers: &HeaderMap, query: Option<&str>) -> Result<Arc<Identity>, Fault> {
+    let token = token_from(query::header(headers, AUTHORIZATION), query);
+    node.keys.identify(token.as_deref()).ok_or_else(|| {
+        node.http_metrics.unauthorized.add(1);
+        Fault::Unauthorized
+    })
+}

@@ -1,0 +1,245 @@
+//! The configuration as an operator meets it: files, environment, flags, and the text made of the table of settings.
+
+use std::fs;
+use std::time::Duration;
+
+use millrace::config::{self, Config, SlowPolicy, Sources};
+
+/// A configuration that says something about everything.
+const FULL: &str = r#"
+listen = ["127.0.0.1:0", "unix:/tmp/millrace.sock"]
+shards = 3
+log_format = "json"
+
+[limits]
+connections = 5_000
+body_bytes = "32MiB"
+
+[timing]
+ping_seconds = "1m"
+retry_ms = 250
+
+[namespaces."*"]
+retain_events = 100
+slow_policy = "skip"
+
+[namespaces."logs.**"]
+retain_bytes = "1MiB"
+
+[namespaces."logs.api"]
+retain_events = 7
+presence = true
+
+[[keys]]
+name = "backend"
+hash = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+publish = ["**"]
+
+[[keys]]
+name = "page"
+hash = "sha256:00000000000000000000000000000000000000000000000000000000000000ff"
+subscribe = ["logs.*"]
+presence = []
+"#;
+
+fn parse(text: &str) -> Config {
+    Config::from_toml("m.toml", text).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn problems(text: &str) -> String {
+    Config::from_toml("m.toml", text).map(|_| ()).unwrap_err().to_string()
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+}
+
+#[test]
+fn an_empty_configuration_is_the_default() {
+    assert_eq!(parse(""), Config::default());
+}
+
+#[test]
+fn everything_said_is_resolved() {
+    let config = parse(FULL);
+    assert_eq!(config.limits.connections, 5000);
+    assert_eq!(config.limits.body_bytes, 32 << 20);
+    assert_eq!(config.timing.ping_seconds, Duration::from_secs(60));
+    assert_eq!(config.timing.retry_ms, Duration::from_millis(250));
+    assert_eq!(config.shards(), 3);
+    assert!(config.workers() >= 1);
+}
+
+#[test]
+fn namespaces_inherit_and_the_most_specific_wins() {
+    let spaces = parse(FULL).namespaces;
+    assert_eq!(spaces.of("metrics.x").retain_events, 100);
+    assert_eq!(spaces.of("logs.db.slow").retain_bytes, 1 << 20);
+    assert_eq!(spaces.of("logs.db").retain_events, 100);
+    assert_eq!(spaces.of("logs.db").slow_policy, SlowPolicy::Skip);
+    assert_eq!(spaces.of("logs.api").retain_events, 7);
+    assert!(spaces.of("logs.api").presence && !spaces.of("logs.db").presence);
+    assert_eq!(spaces.of("logs.api").retain_bytes, 64 << 20, "namespaces inherit from the default one only");
+}
+
+#[test]
+fn what_a_reader_may_be_behind_follows_what_is_kept() {
+    let spaces = parse(FULL).namespaces;
+    assert_eq!(spaces.of("logs.api").slow_events, 7);
+    assert_eq!(spaces.of("logs.db").slow_bytes, 1 << 20);
+    let said = problems("[namespaces.default]\nretain_events = 5\nslow_events = 6");
+    assert!(said.starts_with("m.toml:3: slow_events: may not be more than retain_events"), "{said}");
+}
+
+#[test]
+fn keys_read_what_they_may_subscribe_to() {
+    let keys = parse(FULL).keys;
+    assert_eq!(keys[1].history, keys[1].subscribe);
+    assert!(keys[1].presence.is_empty(), "an empty list was said");
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m.toml");
+    fs::write(&path, "shards = 1\nworkers = 1\nlog = \"warn\"\n[limits]\ntopics = 1").unwrap();
+    let environment = pairs(&[
+        ("MILLRACE_SHARDS", "2"),
+        ("MILLRACE_WORKERS", "2"),
+        ("MILLRACE_NAMESPACES_DEFAULT_RETAIN_EVENTS", "50"),
+        ("MILLRACE_LISTEN", "127.0.0.1:1,127.0.0.1:2"),
+        ("PATH", "/bin"),
+    ]);
+    let flags = pairs(&[("shards", "3"), ("limits.topics", "9")]);
+    let config = config::load(Sources { file: Some(path), environment, flags }).unwrap();
+    assert_eq!((config.general.shards, config.general.workers, config.general.log.as_str()), (3, 2, "warn"));
+    assert_eq!(config.limits.topics, 9);
+    assert_eq!(config.namespaces.default().retain_events, 50);
+    assert_eq!(config.general.listen.len(), 2);
+    assert!(config.warnings.is_empty());
+}
+
+#[test]
+fn names_of_the_environment_that_are_no_settings_warn() {
+    let environment = pairs(&[("MILLRACE_SERVICE_HOST", "10.0.0.1"), ("MILLRACE_URL", "http://localhost:1")]);
+    let config = config::load(Sources { environment, ..Sources::default() }).unwrap();
+    assert_eq!(config.warnings, ["environment MILLRACE_SERVICE_HOST names no setting and is ignored"]);
+}
+
+#[test]
+fn problems_name_their_source() {
+    let environment = pairs(&[("MILLRACE_SHARDS", "many")]);
+    let flags = pairs(&[("limits.topics", "0"), ("limits.topic", "1"), ("log-format", "text")]);
+    let said = config::load(Sources { file: None, environment, flags }).unwrap_err().to_string();
+    assert!(said.contains("environment MILLRACE_SHARDS: shards: write a whole number"), "{said}");
+    assert!(said.contains("--set limits.topics: topics: write a whole number of at least 1"), "{said}");
+    assert!(said.contains("--set: unknown setting `limits.topic`; did you mean `limits.topics`?"), "{said}");
+    assert!(said.contains("did you mean `log_format`?"), "{said}");
+}
+
+#[test]
+fn a_missing_file_is_a_problem() {
+    let sources = Sources { file: Some("/nonexistent/m.toml".into()), ..Sources::default() };
+    assert!(
+        config::load(sources)
+            .unwrap_err()
+            .to_string()
+            .contains("cannot read the configuration /nonexistent/m.toml")
+    );
+}
+
+#[test]
+fn all_problems_are_reported_with_their_lines() {
+    let said = problems(
+        "lisen = []\nshards = \"x\"\n[limit]\n[limits]\nconections = 1\nbody_bytes = 1.5\n[namespaces.\"a..b\"]\n[[keys]]\nname = \"a\"\n",
+    );
+    let expected = [
+        "m.toml:1: unknown setting `lisen`; did you mean `listen`?",
+        "m.toml:2: shards: write a whole number of at least 0",
+        "m.toml:3: unknown setting `limit`; did you mean `limits`?",
+        "m.toml:5: unknown setting `conections` in [limits]; did you mean `connections`?",
+        "m.toml:6: body_bytes: write a size of at least 1B, such as \"64MiB\" or 65536, not a float",
+        "m.toml:7: `a..b` is not a pattern: it has an empty segment; write `a.b`, not `a..b`",
+        "m.toml:8: a key needs a `hash`",
+        "m.toml:8: the key `a` may do nothing; list patterns under `publish` or `subscribe`, such as \"**\"",
+    ];
+    assert_eq!(said.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn broken_toml_is_reported_with_its_line() {
+    let said = problems("shards = 1\nlog = \n");
+    assert!(said.starts_with("m.toml:2: "), "{said}");
+}
+
+#[test]
+fn wrong_shapes_say_the_right_one() {
+    assert!(problems("limits = 1").contains("write a table: [limits]"));
+    assert!(problems("keys = 1").contains("[[keys]]"));
+    assert!(problems("keys = [1]").contains("[[keys]]"));
+    assert!(problems("namespaces = 1").contains("[namespaces.\"pattern\"]"));
+    assert!(problems("[namespaces]\na = 1").contains("[namespaces.\"a\"]"));
+    assert!(problems("[namespaces.\"*\"]\n[namespaces.default]").contains("keep one of them"));
+    assert!(problems("shards = 99999999999999999999").contains("shards: write a whole number"));
+}
+
+#[test]
+fn doubled_keys_are_refused() {
+    let key = "[[keys]]\nname = \"a\"\nsubscribe = [\"**\"]\n\
+               hash = \"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"\n";
+    let said = problems(&key.repeat(2));
+    assert!(said.contains("m.toml:5: two keys are named `a`"), "{said}");
+    assert!(said.contains("has the hash of another"), "{said}");
+}
+
+#[test]
+fn a_network_address_needs_keys_or_a_word() {
+    let said = problems("listen = [\"127.0.0.1:1\", \"0.0.0.0:8000\"]");
+    assert!(
+        said.starts_with("m.toml:1: listen: http://0.0.0.0:8000 can be reached from the network"),
+        "{said}"
+    );
+    assert!(said.contains("--insecure-open"), "{said}");
+    parse("listen = [\"0.0.0.0:8000\"]\ninsecure_open = true");
+    parse("listen = [\"unix:/tmp/x\", \"[::1]:1\"]");
+    parse(&FULL.replace("127.0.0.1:0", "0.0.0.0:0"));
+}
+
+#[test]
+fn an_event_must_fit_into_a_request() {
+    assert!(
+        problems("[limits]\nbody_bytes = 1000").contains("event_bytes: an event must fit into body_bytes")
+    );
+}
+
+#[test]
+fn the_printed_configuration_reads_back_as_itself() {
+    for text in ["", FULL] {
+        let config = parse(text);
+        let printed = config::to_toml(&config);
+        assert_eq!(parse(&printed), config, "{printed}");
+    }
+}
+
+#[test]
+fn every_default_is_what_its_kind_reads() {
+    for setting in config::settings().filter(|setting| setting.section != "keys") {
+        let toml = format!("{} = {}", setting.key(), (setting.default)());
+        assert_eq!(parse(&toml), Config::default(), "{toml}");
+    }
+}
+
+/// The reference of docs/OPERATING.md is the table of settings. `UPDATE_DOCS=1 cargo test` writes it.
+#[test]
+fn the_operating_guide_lists_every_setting() {
+    let (begin, end) = ("<!-- settings: made by tests/config.rs -->\n", "<!-- /settings -->");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/OPERATING.md");
+    let guide = fs::read_to_string(path).unwrap();
+    let (head, rest) = guide.split_once(begin).expect("the marker before the table");
+    let (table, tail) = rest.split_once(end).expect("the marker after the table");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(path, format!("{head}{begin}{}{end}{tail}", config::to_markdown())).unwrap();
+        return;
+    }
+    assert_eq!(table, config::to_markdown(), "run `UPDATE_DOCS=1 cargo test --test config`");
+}
