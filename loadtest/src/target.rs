@@ -82,9 +82,14 @@ impl Needs {
         Self { connections, retain_events: 4096, slow: None }
     }
 
+    /// Bytes a topic keeps.
+    pub fn retain_bytes(&self) -> usize {
+        (self.retain_events * 4096).max(64 << 20)
+    }
+
     fn toml(&self) -> String {
         let connections = self.connections + 1000;
-        let retain_bytes = (self.retain_events * 4096).max(64 << 20);
+        let retain_bytes = self.retain_bytes();
         let slow = self.slow.map_or_else(String::new, |slow| {
             let SlowLimits { events, bytes, seconds } = slow;
             format!("slow_events = {events}\nslow_bytes = {bytes}\nslow_seconds = {seconds}\n")

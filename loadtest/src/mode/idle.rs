@@ -45,7 +45,6 @@ pub fn run(context: &Context, args: &Args) -> Result<Report> {
     let floor =
         (!args.no_floor).then(|| measure(context, args, &context.start_floor(128, None)?)).transpose()?;
     let mut report = Report::new("idle");
-    report.about("rss_ratio");
     report.set("connections", args.connections);
     report.set("transport", args.transport.name());
     report.set("rss_bytes", memory.total);
@@ -53,7 +52,6 @@ pub fn run(context: &Context, args: &Args) -> Result<Report> {
         ("rss_bytes_per_idle_connection", Some(memory.marginal)),
         ("rss_bytes_per_idle_connection_from_start", Some(memory.from_start)),
         ("floor_rss_bytes_per_idle_connection", floor.as_ref().map(|floor| floor.marginal)),
-        ("rss_ratio", floor.as_ref().map(|floor| memory.marginal / floor.marginal)),
     ]);
     report.tally(&memory.tally);
     Ok(report)

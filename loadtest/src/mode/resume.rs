@@ -46,7 +46,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Report> {
     let mut needs = Needs::connections(args.clients * 2);
     needs.retain_events = args.events as usize + 1000;
     // Nobody is to be dropped for being slow: that would be a cut that this test did not make.
-    needs.slow = Some(SlowLimits { events: needs.retain_events, bytes: 1 << 30, seconds: 60 });
+    needs.slow = Some(SlowLimits { events: needs.retain_events, bytes: needs.retain_bytes(), seconds: 60 });
     let server = context.start_server(&needs)?;
     let shape = Shape {
         subscribers: 0,

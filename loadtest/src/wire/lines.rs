@@ -26,7 +26,9 @@ enum Chunk {
     Data(u64),
     /// In the line break behind the data.
     Break,
-    /// Behind the last chunk.
+    /// In the line break behind the last chunk.
+    Trailer,
+    /// Behind the body.
     End,
 }
 
@@ -88,7 +90,10 @@ impl Chunk {
     #[inline]
     fn step(self, byte: u8) -> Result<Self, Violation> {
         Ok(match (self, byte) {
-            (Self::Size(0) | Self::Extension(0), b'\n') => Self::End,
+            (Self::Size(0) | Self::Extension(0), b'\n') => Self::Trailer,
+            (Self::Trailer, b'\r') => Self::Trailer,
+            (Self::Trailer, b'\n') => Self::End,
+            (Self::Trailer, _) => return Err(Violation("bytes behind the last chunk")),
             (Self::Size(size) | Self::Extension(size), b'\n') => Self::Data(size),
             (Self::Size(size), b';' | b'\r') => Self::Extension(size),
             (Self::Size(size), digit) => Self::Size(hex_step(size, digit)?),
@@ -168,7 +173,7 @@ mod tests {
         put_chunk(&mut bytes, b"id: 7:1\ndata: on");
         put_chunk(&mut bytes, b"e\n\nretry: 5\n\nid: 7:2\nda");
         put_chunk(&mut bytes, b"ta:two\n\n");
-        bytes.extend_from_slice(b"A;x=y\r\ndata: 0123\r\n2\r\n\n\n\r\n0\r\n");
+        bytes.extend_from_slice(b"A;x=y\r\ndata: 0123\r\n2\r\n\n\n\r\n0\r\n\r\n");
         check_splits(sse, &bytes, &["{\"a\":1}", "one", "two", "0123"]);
     }
 
@@ -192,6 +197,7 @@ mod tests {
         assert!(decode(sse(), &[b"zz\r\n"]).is_err());
         assert!(decode(sse(), &[b"1\r\naXX"]).is_err());
         assert!(decode(sse(), &[b"0\r\nmore"]).is_err());
+        assert!(decode(sse(), &[b"0\r\n\r\nmore"]).is_err());
         assert!(decode(sse(), &[b"14\r\ndata: 1\ndata: 2\n\nxx\r\n"]).is_err());
     }
 }
