@@ -1,0 +1,88 @@
+//! `resume`: connections are cut at random, also within a frame, and go on after what they had read. The union of what a
+//! client has read over all its connections must be every event once and in order.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+
+use super::Context;
+use super::actors::{self, Cutter};
+use crate::progress;
+use crate::report::Report;
+use crate::side::{Pace, Shape, Side, Until};
+use crate::swarm::sub::Kind;
+use crate::target::{Needs, SlowLimits};
+use crate::wire::Transport;
+
+/// Options of `resume`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// How many clients
+    #[arg(long, default_value_t = 100)]
+    pub clients: usize,
+    /// Events published
+    #[arg(long, default_value_t = 100_000)]
+    pub events: u64,
+    /// Cuts for each client
+    #[arg(long, default_value_t = 20)]
+    pub cuts: usize,
+    /// Seconds to publish them in
+    #[arg(long, default_value_t = 10.0)]
+    pub seconds: f64,
+    /// Bytes of data of each event
+    #[arg(long, default_value_t = 128)]
+    pub size: usize,
+    /// How events come
+    #[arg(long, value_enum, default_value = "ws")]
+    pub transport: Transport,
+    /// Seed of the random moments
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// The server alone: the floor keeps no history.
+pub fn run(context: &Context, args: &Args) -> Result<Report> {
+    ensure!(args.events >= 100 && args.clients > 0, "at least 100 events and one client are needed");
+    let mut needs = Needs::connections(args.clients * 2);
+    needs.retain_events = args.events as usize + 1000;
+    // Nobody is to be dropped for being slow: that would be a cut that this test did not make.
+    needs.slow = Some(SlowLimits { events: needs.retain_events, bytes: needs.retain_bytes(), seconds: 60 });
+    let server = context.start_server(&needs)?;
+    let shape = Shape {
+        subscribers: 0,
+        transport: args.transport,
+        size: args.size,
+        topics: 1,
+        buckets: None,
+        carry_buckets: None,
+        pace: Pace::Rate(args.events as f64 / args.seconds.max(0.1)),
+    };
+    let mut side = context.side(&server, &shape, "resume")?;
+    let clients = actors::add(&mut side.swarm, args.clients, Kind::Loose, args.transport);
+    side.swarm.connect_all(clients.clone())?;
+    let mut cutter = Cutter::new(clients, args.cuts, args.events, args.seed);
+    measure(args, &mut side, &mut cutter)
+}
+
+fn measure(args: &Args, side: &mut Side, cutter: &mut Cutter) -> Result<Report> {
+    progress::show("publishing and cutting");
+    let start = Instant::now();
+    let round = side.round_with(Until::Events(args.events), &mut |swarm| cutter.turn(swarm))?;
+    side.catch_up(&mut |swarm| cutter.turn(swarm))?;
+    let seconds = start.elapsed().as_secs_f64();
+    side.finish()?;
+    let tally = &side.swarm.ledger.tally;
+    let mut report = Report::new("resume");
+    report.set("clients", args.clients);
+    report.set("events", round.events);
+    report.set("transport", args.transport.name());
+    report.set("cuts", cutter.cuts);
+    report.set("delivered", tally.delivered);
+    report.number("deliveries_per_s", Some(tally.delivered as f64 / seconds));
+    report.number("server_cpu_us_per_delivery", round.cpu_per_delivery());
+    report.tally(tally);
+    let (wanted, left) = (args.events * args.clients as u64, cutter.left());
+    report.require(tally.delivered == wanted, || format!("{} events read, not {wanted}", tally.delivered));
+    report.require(left == 0, || format!("{left} cuts were not made"));
+    Ok(report)
+}
