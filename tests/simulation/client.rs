@@ -143,7 +143,7 @@ impl Client {
             head: HEAD.to_vec(),
             read_ahead: if self.kind == Kind::Multiplex { Bytes::from(self.ping()) } else { Bytes::new() },
             identity: Arc::new(Identity { name, ..Identity::anonymous() }),
-            leases: Vec::new(),
+            leases: Default::default(),
         }
     }
 
