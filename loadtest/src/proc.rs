@@ -50,7 +50,8 @@ pub fn versions() -> Vec<(&'static str, String)> {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").map(|text| text.trim().to_owned());
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or_default().to_owned();
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    // Not what this process may use: it is pinned to one.
+    let cores = fs::read_to_string("/proc/cpuinfo").unwrap_or_default().matches("processor\t").count();
     vec![
         ("millrace", env!("CARGO_PKG_VERSION").to_owned()),
         ("rustc", first_line("rustc").unwrap_or_else(unknown)),

@@ -275,6 +275,7 @@ fn report(args: &Args, events: u64, seconds: f64, cpu_us: Option<f64>) -> Report
     report.numbers([
         ("events_per_s", Some(events as f64 / seconds)),
         ("server_cpu_us_per_event", cpu_us.map(|cpu| cpu / events.max(1) as f64)),
+        ("events_per_server_core_s", cpu_us.map(|cpu| events as f64 / cpu * 1e6)),
         ("server_core_busy", cpu_us.map(|cpu| cpu / 1e6 / seconds)),
     ]);
     report
