@@ -112,8 +112,15 @@ impl<N: Net> Host for ShardHost<'_, N> {
     }
 
     fn publish(&mut self, topic: &str, bodies: Vec<Body>) -> Result<Placed, Refusal> {
-        self.allowed(Action::Publish, topic)?;
-        Ok(self.shard.shared.publisher.publish(topic, bodies, self.shard.now)?)
+        let events = bodies.len() as u64;
+        let allowed = self.allowed(Action::Publish, topic);
+        let publisher = &self.shard.shared.publisher;
+        let placed = allowed.and_then(|()| Ok(publisher.publish(topic, bodies, self.shard.now)?));
+        placed.inspect_err(|_| publisher.refused(events))
+    }
+
+    fn refused(&mut self, events: u64) {
+        self.shard.shared.publisher.refused(events);
     }
 
     fn presence(&mut self, topic: &str) -> Result<Vec<(String, Member)>, Refusal> {

@@ -124,7 +124,10 @@ fn welcome(
     alive: &mpsc::Sender<()>,
 ) {
     match node.admit(address) {
-        Ok(leases) => start(Arc::clone(node), socket, leases, draining.clone(), alive.clone()),
+        Ok(leases) => {
+            node.http_metrics.accepted_connections.add(1);
+            start(Arc::clone(node), socket, leases, draining.clone(), alive.clone());
+        }
         Err(full) => {
             node.http_metrics.refused_connections.add(1);
             refuse(&socket, full);

@@ -22,22 +22,38 @@ use crate::json::text::{write_string, write_u64};
 
 /// `POST /v1/topics/{topic}`.
 pub async fn one_topic(node: &Arc<Node>, call: &Call, topic: &str, body: Incoming) -> Result<Answer, Fault> {
-    check_name(topic)?;
-    call.check(Action::Publish, topic)?;
-    let attributes = attributes(call)?;
+    let attributes = checked(call, topic).inspect_err(|_| node.publisher.refused(1))?;
     let content_type = query::header(&call.headers, CONTENT_TYPE).unwrap_or("application/octet-stream");
     match content_type.split(';').next().unwrap_or_default().trim() {
         "application/x-ndjson" => lines_of_topic(node, topic, &attributes, body).await,
         media_type => {
-            let body = whole(node, body).await?;
-            let body = match media_type {
-                "application/json" => attributes.json(&body)?,
-                _ => attributes.binary(&body, content_type),
-            };
-            let placed = node.publisher.publish(topic, vec![body], node.clock.now())?;
+            let placed = one_event(node, topic, &attributes, body, (media_type, content_type)).await;
+            let placed = placed.inspect_err(|_| node.publisher.refused(1))?;
             Ok(Answer::Response(json(StatusCode::OK, single(&placed))))
         }
     }
+}
+
+/// What is known before the body is read: the topic may be published to, and the attributes are right.
+fn checked(call: &Call, topic: &str) -> Result<Attributes, Fault> {
+    check_name(topic)?;
+    call.check(Action::Publish, topic)?;
+    attributes(call)
+}
+
+async fn one_event(
+    node: &Node,
+    topic: &str,
+    attributes: &Attributes,
+    body: Incoming,
+    (media_type, content_type): (&str, &str),
+) -> Result<Placed, Fault> {
+    let body = whole(node, body).await?;
+    let body = match media_type {
+        "application/json" => attributes.json(&body)?,
+        _ => attributes.binary(&body, content_type),
+    };
+    Ok(node.publisher.publish(topic, vec![body], node.clock.now())?)
 }
 
 fn attributes(call: &Call) -> Result<Attributes, Fault> {
@@ -155,6 +171,7 @@ async fn each_line(
         (Lines::new(limits.event_bytes), Report::default(), limits.body_bytes);
     let mut take = |batch: &mut Batch, report: &mut Report, line: Line<'_>| {
         let content = line.content.map_err(|long| long.to_string());
+            node.publisher.refused(1);
         if let Err(why) = content.and_then(|content| add(batch, line.number, content)) {
             report.failed(line.number, &why);
         }
@@ -195,8 +212,9 @@ async fn piece(node: &Node, body: &mut Incoming) -> Result<Option<Bytes>, Fault>
 
 fn publish(node: &Node, batch: Batch, report: &mut Report) -> Result<(), Fault> {
     for group in batch.groups {
-        let placed = node.publisher.publish(&group.topic, group.bodies, node.clock.now())?;
-        report.placed(&placed);
+        let events = group.bodies.len() as u64;
+        let placed = node.publisher.publish(&group.topic, group.bodies, node.clock.now());
+        report.placed(&placed.inspect_err(|_| node.publisher.refused(events))?);
     }
     Ok(())
 }

@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use super::super::{Dialect, Gap, Host, Message, Start, Subscribe, Transport};
 use super::request::{parse_from, parse_position, parse_since};
 use super::{messages, view};
-use crate::engine::Topic;
 use crate::engine::filter::Filter;
+use crate::engine::{Body, Topic};
 use crate::error::Disconnect;
 use crate::json::batch::Attributes;
 use crate::json::{envelope, filter};
@@ -97,7 +97,10 @@ impl Multiplex {
             "ping" => host.send("pong", &messages::pong(host.now().unix_ms, reference)),
             "subscribe" => self.subscribe(request, host)?,
             "unsubscribe" => self.unsubscribe(named(request)?, reference, host)?,
-            "publish" => publish(named(request)?, text, reference, host)?,
+            "publish" => {
+                let topic = named(request).inspect_err(|_| host.refused(1))?;
+                publish(topic, text, reference, host)?;
+            }
             "presence" => presence(named(request)?, reference, host)?,
             other => return Err(("unknown_type", format!("there is no request of type {other:?}"))),
         }
@@ -253,6 +256,15 @@ fn publish(topic: &str, text: &str, reference: Option<&str>, host: &mut dyn Host
     let envelope: Envelope<'_> = serde_json::from_str(text).map_err(invalid)?;
     let data = envelope.data.ok_or(("invalid_message", "a publish request needs data".to_owned()))?;
     let tags = envelope.tags.join(",");
+    let body = body_of(text).inspect_err(|_| host.refused(1))?;
+    let placed = host.publish(topic, vec![body]).map_err(|refusal| (refusal.code(), refusal.to_string()))?;
+    if let [place] = placed.places[..] {
+        host.send("published", &messages::published(&placed.topic, place.offset, place.duplicate, reference));
+    }
+    Ok(())
+}
+
+fn body_of(text: &str) -> Result<Body, Wrong> {
     let member = |member| match member {
         envelope::Member::Type => envelope.event.as_deref(),
         envelope::Member::Id => envelope.id.as_deref(),
@@ -262,12 +274,7 @@ fn publish(topic: &str, text: &str, reference: Option<&str>, host: &mut dyn Host
         _ => None,
     };
     let attributes = Attributes::new(|name| member(name).map(Into::into), true).map_err(invalid)?;
-    let body = attributes.json(data.get().as_bytes()).map_err(invalid)?;
-    let placed = host.publish(topic, vec![body]).map_err(|refusal| (refusal.code(), refusal.to_string()))?;
-    if let [place] = placed.places[..] {
-        host.send("published", &messages::published(&placed.topic, place.offset, place.duplicate, reference));
-    }
-    Ok(())
+    attributes.json(data.get().as_bytes()).map_err(invalid)
 }
 
 fn presence(topic: &str, reference: Option<&str>, host: &mut dyn Host) -> Result<(), Wrong> {
