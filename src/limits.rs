@@ -178,3 +178,7 @@ pub const ACCEPT_PAUSE_MS: u64 = 50;
 pub const GARBAGE_BYTES_FLUSH: u64 = 4 << 20;
 /// Bytes of a page of history; it ends after the event that exceeds them.
 pub const PAGE_BYTES_MAX: usize = 4 << 20;
+/// Refused connections that are given time to read why.
+pub const REFUSED_LINGER_MAX: usize = 64;
+/// How long, milliseconds.
+pub const REFUSED_LINGER_MS: u64 = 1_000;

@@ -1,21 +1,21 @@
 //! Listeners and what becomes of an accepted socket.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Shutdown};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::node::{Full, Node};
 use super::takeover;
 use crate::config::{Delivery, Listen};
 use crate::delivery::{Lease, sys};
-use crate::limits::{ACCEPT_PAUSE_MS, LISTEN_BACKLOG};
+use crate::limits::{ACCEPT_PAUSE_MS, LISTEN_BACKLOG, REFUSED_LINGER_MAX, REFUSED_LINGER_MS};
 
 /// An open listener.
 pub enum Listener {
@@ -31,6 +31,31 @@ pub enum Accepted {
     Tcp(TcpStream),
     /// Unix domain.
     Unix(UnixStream),
+}
+
+impl Accepted {
+    /// Ends our half, and reads until the peer ends its own.
+    async fn drain(&self) {
+        let shut = match self {
+            Self::Tcp(socket) => SockRef::from(socket).shutdown(Shutdown::Write),
+            Self::Unix(socket) => SockRef::from(socket).shutdown(Shutdown::Write),
+        };
+        let mut scratch = [0; 1024];
+        while shut.is_ok() && self.read(&mut scratch).await.is_ok_and(|count| count > 0) {}
+    }
+
+    async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = match self {
+                Self::Tcp(socket) => socket.readable().await.and_then(|()| socket.try_read(buffer)),
+                Self::Unix(socket) => socket.readable().await.and_then(|()| socket.try_read(buffer)),
+            };
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+        }
+    }
 }
 
 impl Listener {
@@ -130,7 +155,7 @@ fn welcome(
         }
         Err(full) => {
             node.http_metrics.refused_connections.add(1);
-            refuse(&socket, full);
+            refuse(socket, full, alive.clone());
         }
     }
 }
@@ -168,8 +193,23 @@ fn prepare(socket: &TcpStream, delivery: &Delivery) -> io::Result<()> {
     Ok(())
 }
 
-/// Says no without reading the request: there is no room for it.
-fn refuse(socket: &Accepted, full: Full) {
+/// Refused connections that linger; a flood of them is cut at once.
+static LINGERING: Semaphore = Semaphore::const_new(REFUSED_LINGER_MAX);
+
+/// Says no without looking at the request: there is no room for it. A socket that is closed with something
+/// unread is reset, and the reset overtakes the answer; so what comes is read away for a moment.
+#[allow(clippy::disallowed_methods, reason = "drain waits for `alive`, which the task holds")]
+fn refuse(socket: Accepted, full: Full, alive: mpsc::Sender<()>) {
+    say_no(&socket, full);
+    let Ok(place) = LINGERING.try_acquire() else { return };
+    tokio::spawn(async move {
+        // A peer that goes on is reset after all.
+        let _elapsed = tokio::time::timeout(Duration::from_millis(REFUSED_LINGER_MS), socket.drain()).await;
+        drop((place, alive));
+    });
+}
+
+fn say_no(socket: &Accepted, full: Full) {
     let (status, code) = match full {
         Full::Node => ("503 Service Unavailable", "too_many_connections"),
         Full::Address => ("429 Too Many Requests", "too_many_connections_from_address"),
