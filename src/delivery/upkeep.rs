@@ -93,6 +93,16 @@ impl<N: Net> Shard<N> {
         if ping_ms > 0 {
             let spread = self.upkeep.random(ping_ms / 2 + 1);
             self.schedule(id, self.now.millis() + ping_ms - spread);
+        } else {
+            self.schedule_idle(id, 0);
+        }
+    }
+
+    /// Without pings, a connection is looked at again when it may have been idle for too long.
+    fn schedule_idle(&mut self, id: u32, heard_ms: u64) {
+        let idle_ms = self.shared.settings.idle_ms;
+        if idle_ms > 0 {
+            self.schedule(id, self.now.millis() + idle_ms.saturating_sub(heard_ms));
         }
     }
 
@@ -116,6 +126,9 @@ impl<N: Net> Shard<N> {
         let silent = settings.idle_ms > 0 && heard_ms >= settings.idle_ms;
         if silent || (pinged && heard_ms >= 2 * settings.ping_ms) {
             return self.close(id, Disconnect::IdleTimeout);
+        }
+        if settings.ping_ms == 0 {
+            return self.schedule_idle(id, heard_ms);
         }
         self.ping(id);
         self.schedule(id, now_ms + settings.ping_ms);
