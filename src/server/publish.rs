@@ -113,22 +113,12 @@ async fn lines_of_topic(
     let mut out = b"{\"topic\":".to_vec();
     write_string(&mut out, topic);
     // Without a publication there may be no topic, and so no epoch.
-    let found = node.registry.find(topic);
-    match (report.topics.last(), found) {
-        (Some(range), _) => {
-            write_published(&report, &mut out);
-            range.write_range(&mut out);
-        }
-        (None, found) => {
-            out.extend_from_slice(b",\"epoch\":");
-            match found {
-                Some(topic) => write_u64(&mut out, topic.epoch()),
-                None => out.extend_from_slice(b"null"),
-            }
-            write_published(&report, &mut out);
-            out.extend_from_slice(b",\"first\":null,\"last\":null");
-        }
-    }
+    let range = report.topics.last();
+    let found = || node.registry.find(topic).map(|topic| topic.epoch());
+    write_known(b",\"epoch\":", range.map(|range| range.epoch).or_else(found), &mut out);
+    write_published(&report, &mut out);
+    write_known(b",\"first\":", range.map(|range| range.first), &mut out);
+    write_known(b",\"last\":", range.map(|range| range.last), &mut out);
     report.write_failed(&mut out);
     out.push(b'}');
     Ok(reported(&report, out))
@@ -148,6 +138,14 @@ pub async fn many_topics(node: &Arc<Node>, call: &Call, body: Incoming) -> Resul
     report.write_failed(&mut out);
     out.push(b'}');
     Ok(reported(&report, out))
+}
+
+fn write_known(name: &[u8], number: Option<u64>, out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
+    match number {
+        Some(number) => write_u64(out, number),
+        None => out.extend_from_slice(b"null"),
+    }
 }
 
 fn write_published(report: &Report, out: &mut Vec<u8>) {
@@ -171,9 +169,9 @@ async fn each_line(
         (Lines::new(limits.event_bytes), Report::default(), limits.body_bytes);
     let mut take = |batch: &mut Batch, report: &mut Report, line: Line<'_>| {
         let content = line.content.map_err(|long| long.to_string());
-            node.publisher.refused(1);
         if let Err(why) = content.and_then(|content| add(batch, line.number, content)) {
             report.failed(line.number, &why);
+            node.publisher.refused(1);
         }
     };
     while let Some(piece) = piece(node, &mut body).await? {
