@@ -6,8 +6,9 @@ use super::net::Net;
 use super::shard::Shard;
 use crate::auth::Action;
 use crate::dialect::{Host, Outcome, Refusal, Subscribe, frame};
+use crate::engine::name::validate_readable;
 use crate::engine::presence::Member;
-use crate::engine::{Body, Now, Placed, Topic};
+use crate::engine::{Body, Now, Placed, Topic, TopicError};
 use crate::error::Disconnect;
 use crate::metrics::Eviction;
 use crate::wire::websocket::{self, Opcode};
@@ -124,6 +125,7 @@ impl<N: Net> Host for ShardHost<'_, N> {
     }
 
     fn presence(&mut self, topic: &str) -> Result<Vec<(String, Member)>, Refusal> {
+        validate_readable(topic).map_err(TopicError::Name)?;
         self.allowed(Action::Presence, topic)?;
         let found = self.shard.shared.registry.find(topic);
         Ok(found.map(|topic| topic.members()).transpose()?.unwrap_or_default())
