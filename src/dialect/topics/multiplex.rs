@@ -84,7 +84,7 @@ impl Multiplex {
                 return host.send("error", &messages::error("invalid_message", &why, None));
             }
         };
-        let reference = request.reference.map(RawValue::get);
+        let reference = request.reference.map(RawValue::get).filter(|text| may_come_back(text));
         if let Err((code, why)) = self.serve(&request, text, host) {
             host.send("error", &messages::error(code, &why, reference));
         }
@@ -195,10 +195,13 @@ fn invalid(error: impl std::fmt::Display) -> Wrong {
 }
 
 /// A reference is sent back as it is, so it must be small and flat.
+fn may_come_back(reference: &str) -> bool {
+    reference.len() <= 128 && !reference.starts_with(['{', '['])
+}
+
 fn check_reference(request: &Request<'_>) -> Result<(), Wrong> {
-    let flat = |text: &str| text.len() <= 128 && !text.starts_with(['{', '[']);
     match request.reference {
-        Some(reference) if !flat(reference.get()) => {
+        Some(reference) if !may_come_back(reference.get()) => {
             Err(("invalid_message", "ref must be a string or number of at most 128 bytes".into()))
         }
         _ => Ok(()),
@@ -253,9 +256,6 @@ struct Envelope<'a> {
 }
 
 fn publish(topic: &str, text: &str, reference: Option<&str>, host: &mut dyn Host) -> Result<(), Wrong> {
-    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(invalid)?;
-    let data = envelope.data.ok_or(("invalid_message", "a publish request needs data".to_owned()))?;
-    let tags = envelope.tags.join(",");
     let body = body_of(text).inspect_err(|_| host.refused(1))?;
     let placed = host.publish(topic, vec![body]).map_err(|refusal| (refusal.code(), refusal.to_string()))?;
     if let [place] = placed.places[..] {
@@ -265,6 +265,9 @@ fn publish(topic: &str, text: &str, reference: Option<&str>, host: &mut dyn Host
 }
 
 fn body_of(text: &str) -> Result<Body, Wrong> {
+    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(invalid)?;
+    let data = envelope.data.ok_or(("invalid_message", "a publish request needs data".to_owned()))?;
+    let tags = envelope.tags.join(",");
     let member = |member| match member {
         envelope::Member::Type => envelope.event.as_deref(),
         envelope::Member::Id => envelope.id.as_deref(),
