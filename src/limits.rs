@@ -178,3 +178,7 @@ pub const GARBAGE_BYTES_FLUSH: u64 = 4 << 20;
 pub const PAGE_BYTES_MAX: usize = 4 << 20;
 /// How long a connection without a request stays out of sight of the listener, seconds.
 pub const DEFER_ACCEPT_SECONDS: u32 = 5;
+/// Refused connections that are given time to read why.
+pub const REFUSED_LINGER_MAX: usize = 64;
+/// How long, milliseconds.
+pub const REFUSED_LINGER_MS: u64 = 1_000;

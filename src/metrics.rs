@@ -113,7 +113,7 @@ impl Eviction {
 pub struct ShardMetrics {
     /// Connections now.
     pub connections: Counter,
-    /// Connections ever.
+    /// Connections ever; of the node's, those that became streams.
     pub accepted: Counter,
     /// Subscriptions now.
     pub subscriptions: Counter,
@@ -121,7 +121,7 @@ pub struct ShardMetrics {
     pub blocked: Counter,
     /// Events handed to a socket, counted per subscriber.
     pub deliveries: Counter,
-    /// Write calls.
+    /// Write calls that took something.
     pub writes: Counter,
     /// Bytes accepted by sockets.
     pub bytes_out: Counter,
@@ -129,7 +129,7 @@ pub struct ShardMetrics {
     pub bytes_in: Counter,
     /// Messages read from clients.
     pub messages_in: Counter,
-    /// Gathers built, and those answered by the last one.
+    /// Gathers built.
     pub gathers: Counter,
     /// Gap messages sent.
     pub gaps: Counter,
@@ -147,7 +147,8 @@ pub struct ShardMetrics {
     pub kernel_queued_bytes: Counter,
     /// Backlog in events of blocked subscriptions, sampled.
     pub backlog_events: Histogram,
-    /// Microseconds from publication to the write, per delivery.
+    /// Microseconds from publication to the write, per delivery to who keeps up: the age of history that
+    /// somebody asked for says nothing about the server.
     pub publish_to_write_micros: Histogram,
 }
 
@@ -156,7 +157,7 @@ pub struct ShardMetrics {
 pub struct PublishMetrics {
     /// Events appended.
     pub events: Counter,
-    /// Bytes appended.
+    /// Bytes appended: data and attributes.
     pub bytes: Counter,
     /// Events refused.
     pub refused: Counter,
@@ -195,6 +196,8 @@ impl Garbage {
 pub struct HttpMetrics {
     /// Requests.
     pub requests: Counter,
+    /// Connections that no limit refused.
+    pub accepted_connections: Counter,
     /// Connections that a limit refused.
     pub refused_connections: Counter,
     /// Requests without a valid credential.

@@ -1,8 +1,13 @@
-//! The Prometheus text of what the process counts.
+//! What the process counts, under the names that docs/METRICS.md promises. Sums over shards are made here, when
+//! somebody asks; nobody who counts waits for it.
 
 use std::sync::Arc;
 
-use crate::metrics::{HttpMetrics, PublishMetrics, ShardMetrics};
+use super::process;
+use super::prometheus::{Head, Kind, Page};
+use crate::metrics::{Counter, Eviction, GARBAGE, Histogram, HttpMetrics, PublishMetrics, ShardMetrics};
+
+pub use super::prometheus::CONTENT_TYPE;
 
 /// Where the figures are.
 pub struct Sources {
@@ -18,7 +23,118 @@ pub struct Sources {
     pub connections: u64,
 }
 
+type Of<T> = fn(&T) -> &Counter;
+
+/// Summed over all shards.
+const SUMS: [(Head, Of<ShardMetrics>); 13] = [
+    (("streams_accepted_total", Kind::Counter, "Connections that became streams."), |m| &m.accepted),
+    (("subscriptions", Kind::Gauge, "Subscriptions now."), |m| &m.subscriptions),
+    (("deliveries_total", Kind::Counter, "Events handed to a socket, counted per subscriber."), |m| {
+        &m.deliveries
+    }),
+    (("writes_total", Kind::Counter, "Writes to streams that took something."), |m| &m.writes),
+    (("sent_bytes_total", Kind::Counter, "Bytes that the sockets of streams took."), |m| &m.bytes_out),
+    (("received_bytes_total", Kind::Counter, "Bytes read from streams."), |m| &m.bytes_in),
+    (("client_messages_total", Kind::Counter, "WebSocket messages of clients."), |m| &m.messages_in),
+    (
+        ("gathers_total", Kind::Counter, "Buffers built for a write; one serves everybody at its place."),
+        |m| &m.gathers,
+    ),
+    (("gaps_total", Kind::Counter, "Gap messages sent."), |m| &m.gaps),
+    (("missed_events_total", Kind::Counter, "Events that subscribers were told they miss."), |m| &m.missed),
+    (("conflated_events_total", Kind::Counter, "Events left out because a newer one has their key."), |m| {
+        &m.conflated
+    }),
+    (("blocked_connections", Kind::Gauge, "Streams whose socket is full, at the last look."), |m| &m.blocked),
+    (
+        ("kernel_queued_bytes", Kind::Gauge, "Bytes in send queues of blocked streams, at the last look."),
+        |m| &m.kernel_queued_bytes,
+    ),
+];
+
+const PUBLISH: [(Head, Of<PublishMetrics>); 4] = [
+    (("published_events_total", Kind::Counter, "Events appended to topics."), |m| &m.events),
+    (("published_bytes_total", Kind::Counter, "Bytes appended to topics."), |m| &m.bytes),
+    (("publish_refused_total", Kind::Counter, "Events that were not published."), |m| &m.refused),
+    (("publish_duplicates_total", Kind::Counter, "Events known by their idempotency key."), |m| {
+        &m.duplicates
+    }),
+];
+
+const HTTP: [(Head, Of<HttpMetrics>); 4] = [
+    (("connections_accepted_total", Kind::Counter, "Connections accepted."), |m| &m.accepted_connections),
+    (("connections_refused_total", Kind::Counter, "Connections refused by a limit."), |m| {
+        &m.refused_connections
+    }),
+    (("http_requests_total", Kind::Counter, "Requests."), |m| &m.requests),
+    (("http_unauthorized_total", Kind::Counter, "Requests without a valid credential."), |m| &m.unauthorized),
+];
+
 /// The text.
 pub fn render(sources: &Sources) -> String {
-    format!("millrace_topics {}\n", sources.topics)
+    let mut page = Page::default();
+    node(sources, &mut page);
+    HTTP.iter().for_each(|(head, of)| page.single(*head, of(&sources.http).get()));
+    PUBLISH.iter().for_each(|(head, of)| page.single(*head, of(&sources.publish).get()));
+    SUMS.iter().for_each(|(head, of)| page.single(*head, sum(sources, of)));
+    evictions(sources, &mut page);
+    histograms(sources, &mut page);
+    shards(sources, &mut page);
+    whole_process(&mut page);
+    page.finish()
+}
+
+fn sum(sources: &Sources, of: impl Fn(&ShardMetrics) -> &Counter) -> u64 {
+    sources.shards.iter().map(|shard| of(shard).get()).sum()
+}
+
+fn node(sources: &Sources, page: &mut Page) {
+    page.single(("connections", Kind::Gauge, "Connections now, streams included."), sources.connections);
+    page.single(("topics", Kind::Gauge, "Topics now."), sources.topics);
+    let (entries, bytes) = (GARBAGE.entries.get(), GARBAGE.bytes.get());
+    page.single(
+        ("ring_garbage_entries", Kind::Gauge, "Expired entries that readers may still see."),
+        entries,
+    );
+    page.single(
+        ("ring_garbage_bytes", Kind::Gauge, "Bytes of expired entries that readers may still see."),
+        bytes,
+    );
+}
+
+fn evictions(sources: &Sources, page: &mut Page) {
+    let head = ("evictions_total", Kind::Counter, "Slow streams closed with 1013.");
+    let of = |why: Eviction| (why.label().to_owned(), sum(sources, |shard| &shard.evictions[why as usize]));
+    page.labelled(head, "reason", Eviction::ALL.map(of));
+}
+
+fn histograms(sources: &Sources, page: &mut Page) {
+    let of = |pick: fn(&ShardMetrics) -> &Histogram| sources.shards.iter().map(move |shard| pick(shard));
+    let backlog = ("backlog_events", "Events that a blocked subscription is behind, sampled.");
+    page.histogram(backlog, of(|m| &m.backlog_events), |i| ((1u64 << i) - 1) as f64, 1.0);
+    let latency =
+        ("publish_to_write_seconds", "Time from publication to the write, per delivery to who keeps up.");
+    page.histogram(latency, of(|m| &m.publish_to_write_micros), |i| (1u64 << i) as f64 / 1e6, 1e-6);
+}
+
+fn shards(sources: &Sources, page: &mut Page) {
+    let each = |of: fn(&ShardMetrics) -> u64| {
+        sources.shards.iter().enumerate().map(move |(i, shard)| (i.to_string(), of(shard)))
+    };
+    let busy = sources.shards.iter().enumerate();
+    let busy = busy.map(|(i, shard)| (i.to_string(), shard.busy_micros.get() as f64 / 1e6));
+    page.labelled(("shard_busy_seconds_total", Kind::Counter, "Time a shard has worked."), "shard", busy);
+    let turns = each(|shard| shard.turns.get());
+    page.labelled(("shard_turns_total", Kind::Counter, "Turns of a shard's loop."), "shard", turns);
+    let connections = each(|shard| shard.connections.get());
+    page.labelled(("shard_connections", Kind::Gauge, "Streams of a shard now."), "shard", connections);
+}
+
+fn whole_process(page: &mut Page) {
+    let version = [(env!("CARGO_PKG_VERSION").to_owned(), 1)];
+    page.labelled(("build_info", Kind::Gauge, "Which version this is."), "version", version);
+    let memory = ("process_resident_memory_bytes", Kind::Gauge, "Resident memory of the process.");
+    page.process(memory, process::resident_bytes());
+    let descriptors = ("process_open_fds", Kind::Gauge, "Open descriptors of the process.");
+    page.process(descriptors, process::open_descriptors());
 }

@@ -1,3 +1,5 @@
 //! What operators look at.
 
 pub mod metrics;
+mod process;
+mod prometheus;

@@ -146,6 +146,8 @@ impl Driver {
                 self.shard.readable(token);
             }
         }
+        // What clients sent has been served here, outside of any turn.
+        self.shard.settle(self.clock.now());
         Ok(())
     }
 }

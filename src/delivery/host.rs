@@ -6,8 +6,9 @@ use super::net::Net;
 use super::shard::Shard;
 use crate::auth::Action;
 use crate::dialect::{Host, Outcome, Refusal, Start, Subscribe, frame};
+use crate::engine::name::validate_readable;
 use crate::engine::presence::Member;
-use crate::engine::{Body, Now, Placed, Topic};
+use crate::engine::{Body, Now, Placed, Topic, TopicError};
 use crate::error::Disconnect;
 use crate::metrics::Eviction;
 use crate::wire::websocket::{self, Opcode};
@@ -115,11 +116,19 @@ impl<N: Net> Host for ShardHost<'_, N> {
     }
 
     fn publish(&mut self, topic: &str, bodies: Vec<Body>) -> Result<Placed, Refusal> {
-        self.allowed(Action::Publish, topic)?;
-        Ok(self.shard.shared.publisher.publish(topic, bodies, self.shard.now)?)
+        let events = bodies.len() as u64;
+        let allowed = self.allowed(Action::Publish, topic);
+        let publisher = &self.shard.shared.publisher;
+        let placed = allowed.and_then(|()| Ok(publisher.publish(topic, bodies, self.shard.now)?));
+        placed.inspect_err(|_| publisher.refused(events))
+    }
+
+    fn refused(&mut self, events: u64) {
+        self.shard.shared.publisher.refused(events);
     }
 
     fn presence(&mut self, topic: &str) -> Result<Vec<(String, Member)>, Refusal> {
+        validate_readable(topic).map_err(TopicError::Name)?;
         self.allowed(Action::Presence, topic)?;
         let found = self.shard.shared.registry.find(topic);
         Ok(found.map(|topic| topic.members()).transpose()?.unwrap_or_default())

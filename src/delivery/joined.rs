@@ -16,6 +16,8 @@ pub(super) struct Joined {
     pub shares: Vec<Share>,
     /// Counts up, so that each time another topic of a connection comes first.
     pub rotation: usize,
+    /// When the first event was published, and how many there are, for those of topics that are kept up with.
+    pub fresh: Option<(u64, u64)>,
 }
 
 /// The end of a frame.
@@ -39,6 +41,13 @@ impl Joined {
         self.marks.clear();
         self.shares.clear();
         self.rotation = self.rotation.wrapping_add(1);
+        self.fresh = None;
+    }
+
+    /// Events of a topic that is kept up with are in the buffer, the first of them published at `stamp`.
+    pub fn add_fresh(&mut self, stamp: u64, events: u64) {
+        let (first, before) = self.fresh.unwrap_or((stamp, 0));
+        self.fresh = (events > 0).then_some((first.min(stamp), before + events)).or(self.fresh);
     }
 
     /// A frame ends here.
@@ -62,13 +71,13 @@ impl<N: Net> Shard<N> {
 
     /// A joined write stopped: cursors move over whole frames and the begun one, whose rest is kept.
     pub(super) fn keep_joined_rest(&mut self, id: u32, joined: &Joined, written: usize) {
-        let mut start = 0;
+        let (mut start, mut begun) = (0, 0);
         for mark in &joined.marks {
             if written <= start {
                 break;
             }
             self.slots[mark.at.slot as usize].subs[mark.at.index as usize].cursor = mark.offset;
-            self.metrics.deliveries.bump(1);
+            begun += 1;
             if written < mark.end {
                 let rest = Bytes::copy_from_slice(&joined.bytes[written..mark.end]);
                 self.conns[id as usize].outgoing().partial = rest;
@@ -76,6 +85,6 @@ impl<N: Net> Shard<N> {
             }
             start = mark.end;
         }
-        self.metrics.bytes_out.bump(written as u64);
+        self.wrote_part(written, begun);
     }
 }

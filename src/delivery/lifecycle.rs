@@ -120,6 +120,9 @@ impl<N: Net> Shard<N> {
         self.metrics.connections.set(self.conns.len() as u64);
         if self.conns.is_empty() && self.conns.capacity() > 0 {
             self.conns.shrink_to_fit();
+            // A shard without connections sleeps without ticks: nothing else would correct these.
+            self.metrics.blocked.set(0);
+            self.metrics.kernel_queued_bytes.set(0);
         }
     }
 }

@@ -120,6 +120,9 @@ impl<N: Net> Shard<N> {
         match self.net.put(sub.key, bytes) {
             Ok(written) if written == len => {
                 self.wrote(written, self.gather.marks().len() as u64);
+                if sub.marks.caught_up {
+                    self.note_latency(self.gather.stamp_micros(), self.gather.marks().len() as u64);
+                }
                 self.slots[at.slot as usize].subs[at.index as usize].cursor = to;
                 Step::Go
             }
@@ -161,6 +164,22 @@ impl<N: Net> Shard<N> {
         self.metrics.deliveries.bump(events);
     }
 
+    /// Counts a write that ended within a frame, or took nothing.
+    pub(super) fn wrote_part(&mut self, bytes: usize, events: u64) {
+        self.metrics.writes.bump(u64::from(bytes > 0));
+        self.metrics.bytes_out.bump(bytes as u64);
+        self.metrics.deliveries.bump(events);
+    }
+
+    /// Notes that events, of which the first was published at `stamp`, were written. What time it is then is
+    /// looked up once, when the turn is over.
+    pub(super) fn note_latency(&mut self, stamp: u64, events: u64) {
+        match self.latencies.last_mut().filter(|(last, _)| *last == stamp) {
+            Some((_, deliveries)) => *deliveries += events,
+            None => self.latencies.push((stamp, events)),
+        }
+    }
+
     /// One write for all topics of a connection.
     fn pump_joined(&mut self, id: u32) -> Step {
         let pin = epoch::pin();
@@ -193,6 +212,9 @@ impl<N: Net> Shard<N> {
             }
             if let Step::Wait = self.prepare(at, head, pin) {
                 return Step::Wait;
+            }
+            if self.slots[at.slot as usize].subs[at.index as usize].marks.caught_up {
+                joined.add_fresh(self.gather.stamp_micros(), self.gather.marks().len() as u64);
             }
             joined.shares.push(Share { at, to: self.gather.to() });
             self.append_share(id, at, joined);
@@ -232,6 +254,7 @@ impl<N: Net> Shard<N> {
         match self.net.put(key, &joined.bytes) {
             Ok(written) if written == joined.bytes.len() => {
                 self.wrote(written, joined.marks.len() as u64);
+                joined.fresh.into_iter().for_each(|(stamp, events)| self.note_latency(stamp, events));
                 self.advance_joined(joined);
                 Step::Go
             }

@@ -177,7 +177,7 @@ impl<N: Net> Shard<N> {
         !self.ready.is_empty() || !self.news.is_empty() || self.reader_has_more()
     }
 
-    /// Accounts for the turn that ended at `now`.
+    /// Accounts for the work that began at the last [`Self::turn`] or [`Self::at`] and ended at `now`.
     pub fn settle(&mut self, now: Now) {
         for (stamp, deliveries) in self.latencies.drain(..) {
             let micros = now.micros.saturating_sub(stamp);
@@ -304,7 +304,6 @@ impl<N: Net> Shard<N> {
                 return Wrote::Suspended;
             }
             metrics.conflated.bump(gather.conflated());
-            self.latencies.push((gather.stamp_micros(), 0));
         }
         let bytes = gather.bytes();
         let sub = &mut slot.subs[index];
@@ -331,9 +330,7 @@ impl<N: Net> Shard<N> {
         self.metrics.writes.bump(1);
         self.metrics.bytes_out.bump(bytes as u64);
         self.metrics.deliveries.bump(events);
-        if let Some((_, deliveries)) = self.latencies.last_mut() {
-            *deliveries += events;
-        }
+        self.note_latency(self.gather.stamp_micros(), events);
     }
 
     /// A direct write took less than everything: the rest of the frame in which it stopped is kept, and the
@@ -357,21 +354,26 @@ impl<N: Net> Shard<N> {
     /// Notes how far a write of the gather came: whole frames advance the cursor, and so does the one that
     /// was begun, whose rest is kept.
     pub(super) fn keep_rest(&mut self, at: SubRef, conn: u32, written: usize) {
-        let mut start = 0;
+        let (mut start, mut begun) = (0, 0);
+        let sub = &mut self.slots[at.slot as usize].subs[at.index as usize];
         for mark in self.gather.marks() {
             let end = mark.end as usize;
             if written <= start {
                 break;
             }
-            self.slots[at.slot as usize].subs[at.index as usize].cursor = mark.offset;
-            self.metrics.deliveries.bump(1);
+            sub.cursor = mark.offset;
+            begun += 1;
             if written < end {
                 self.conns[conn as usize].outgoing().partial = self.gather.remainder(written, end);
                 break;
             }
             start = end;
         }
-        self.metrics.bytes_out.bump(written as u64);
+        let keeps_up = sub.marks.caught_up;
+        self.wrote_part(written, begun);
+        if keeps_up && begun > 0 {
+            self.note_latency(self.gather.stamp_micros(), begun);
+        }
     }
 
     /// Queues a connection to be pumped.

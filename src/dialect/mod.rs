@@ -216,6 +216,9 @@ pub trait Host {
     /// Why not; nothing was published.
     fn publish(&mut self, topic: &str, bodies: Vec<Body>) -> Result<Placed, Refusal>;
 
+    /// Notes that `events` of the client were not even tried to be published, because they are none.
+    fn refused(&mut self, _events: u64) {}
+
     /// Who is present on `topic`.
     ///
     /// # Errors

@@ -34,6 +34,10 @@ pub trait Publish: Send + Sync {
     /// The name is none or cannot be published to, or there are too many topics; nothing was published.
     fn publish(&self, name: &str, bodies: Vec<Body>, now: Now) -> Result<Placed, TopicError>;
 
+    /// Counts events that a client wanted to publish and that were not, whoever found out why. [`Self::publish`]
+    /// does not count on its own.
+    fn refused(&self, _events: u64) {}
+
     /// Publishes a change of `topic`'s presence to its companion topic.
     fn presence(&self, topic: &Topic, user: &str, member: &Member, change: Change, now: Now);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::name::{NameError, presence_of};
 use crate::engine::presence::Member;
-use crate::engine::{Body, Change, Now, Parts, Placed, Publish, Registry, Topic, TopicError};
+use crate::engine::{Body, Change, Now, Parts, Placed, Publish, Published, Registry, Topic, TopicError};
 use crate::json::text::write_string;
 use crate::metrics::PublishMetrics;
 
@@ -23,28 +23,27 @@ impl Publisher {
 
     /// A topic may be removed between the look-up and the append; its successor is taken then.
     fn append(&self, name: &str, bodies: Vec<Body>, now: Now) -> Result<Placed, TopicError> {
-        let (mut places, bytes) = (Vec::with_capacity(bodies.len()), bytes_of(&bodies));
+        let sizes: Vec<_> = bodies.iter().map(Body::len).collect();
+        let mut places = Vec::with_capacity(bodies.len());
         let mut bodies = Some(bodies);
         loop {
             let topic = self.registry.topic(name, now)?;
             let taken = || bodies.take().into_iter().flatten();
             if topic.publish_with(taken, now, |place| places.push(place)).is_ok() {
-                self.count(&places, bytes);
+                self.count(&places, &sizes);
                 return Ok(Placed { topic, places });
             }
         }
     }
 
-    fn count(&self, places: &[crate::engine::Published], bytes: usize) {
-        let duplicates = places.iter().filter(|place| place.duplicate).count();
-        self.metrics.events.add((places.len() - duplicates) as u64);
-        self.metrics.duplicates.add(duplicates as u64);
+    /// A duplicate was appended earlier, and so were its bytes.
+    fn count(&self, places: &[Published], sizes: &[usize]) {
+        let fresh = || places.iter().zip(sizes).filter(|(place, _)| !place.duplicate);
+        let (events, bytes) = (fresh().count(), fresh().map(|(_, size)| size).sum::<usize>());
+        self.metrics.events.add(events as u64);
+        self.metrics.duplicates.add((places.len() - events) as u64);
         self.metrics.bytes.add(bytes as u64);
     }
-}
-
-fn bytes_of(bodies: &[Body]) -> usize {
-    bodies.iter().map(Body::len).sum()
 }
 
 impl Publish for Publisher {
@@ -53,6 +52,10 @@ impl Publish for Publisher {
             return Err(TopicError::ReadOnly);
         }
         self.append(name, bodies, now)
+    }
+
+    fn refused(&self, events: u64) {
+        self.metrics.refused.add(events);
     }
 
     fn presence(&self, topic: &Topic, user: &str, member: &Member, change: Change, now: Now) {

@@ -1,24 +1,26 @@
 //! Listeners and what becomes of an accepted socket.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::node::{Full, Node};
-use super::socket::LazyTcp;
+use super::socket::{LazyTcp, Reclaim};
 use super::takeover;
 use crate::config::{Delivery, Listen};
 use crate::delivery::{Leases, sys};
-use crate::limits::{ACCEPT_PAUSE_MS, DEFER_ACCEPT_SECONDS, LISTEN_BACKLOG};
+use crate::limits::{
+    ACCEPT_PAUSE_MS, DEFER_ACCEPT_SECONDS, LISTEN_BACKLOG, REFUSED_LINGER_MAX, REFUSED_LINGER_MS,
+};
 
 /// An open listener.
 pub enum Listener {
@@ -155,10 +157,13 @@ fn welcome(
     alive: &mpsc::Sender<()>,
 ) {
     match node.admit(address) {
-        Ok(leases) => start(Arc::clone(node), socket, leases, draining.clone(), alive.clone()),
+        Ok(leases) => {
+            node.http_metrics.accepted_connections.add(1);
+            start(Arc::clone(node), socket, leases, draining.clone(), alive.clone());
+        }
         Err(full) => {
             node.http_metrics.refused_connections.add(1);
-            refuse(socket, full);
+            refuse(socket, full, alive.clone());
         }
     }
 }
@@ -178,8 +183,37 @@ fn start(
     });
 }
 
-/// Says no without reading the request: there is no room for it.
-fn refuse(socket: Accepted, full: Full) {
+/// Refused connections that linger; a flood of them is cut at once.
+static LINGERING: Semaphore = Semaphore::const_new(REFUSED_LINGER_MAX);
+
+/// Says no without looking at the request: there is no room for it.
+#[allow(clippy::disallowed_methods, reason = "drain waits for `alive`, which the task holds")]
+fn refuse(socket: Accepted, full: Full, alive: mpsc::Sender<()>) {
+    let Ok(place) = LINGERING.try_acquire() else { return };
+    tokio::spawn(async move {
+        let said = async {
+            match socket {
+                Accepted::Tcp(socket) => say_no(socket, full).await,
+                Accepted::Unix(socket) => say_no(socket, full).await,
+            }
+        };
+        // A peer that goes on is reset after all.
+        let _elapsed = tokio::time::timeout(Duration::from_millis(REFUSED_LINGER_MS), said).await;
+        drop((place, alive));
+    });
+}
+
+/// A socket that is closed with something unread is reset, and the reset overtakes the answer; so what comes
+/// is read away until the peer ends.
+async fn say_no(mut socket: impl Reclaim, full: Full) -> io::Result<()> {
+    socket.write_all(refusal(full).as_bytes()).await?;
+    socket.shutdown().await?;
+    let mut scratch = [0; 1024];
+    while socket.read(&mut scratch).await? > 0 {}
+    Ok(())
+}
+
+fn refusal(full: Full) -> String {
     let (status, code) = match full {
         Full::Node => ("503 Service Unavailable", "too_many_connections"),
         Full::Address => ("429 Too Many Requests", "too_many_connections_from_address"),
@@ -190,11 +224,5 @@ fn refuse(socket: Accepted, full: Full) {
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nretry-after: 1\r\nconnection: close\r\n\r\n",
         body.len()
     );
-    let text = head + &body;
-    // Best effort: a peer that does not get it sees the connection close.
-    let _sent = match socket {
-        Accepted::Tcp(LazyTcp::Fresh(mut socket)) => socket.write(text.as_bytes()),
-        Accepted::Tcp(_) => Ok(0),
-        Accepted::Unix(socket) => socket.try_write(text.as_bytes()),
-    };
+    head + &body
 }

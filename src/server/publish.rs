@@ -22,22 +22,38 @@ use crate::json::text::{write_string, write_u64};
 
 /// `POST /v1/topics/{topic}`.
 pub async fn one_topic(node: &Arc<Node>, call: &Call, topic: &str, body: Incoming) -> Result<Answer, Fault> {
-    check_name(topic)?;
-    call.check(Action::Publish, topic)?;
-    let attributes = attributes(call)?;
+    let attributes = checked(call, topic).inspect_err(|_| node.publisher.refused(1))?;
     let content_type = query::header(&call.headers, CONTENT_TYPE).unwrap_or("application/octet-stream");
     match content_type.split(';').next().unwrap_or_default().trim() {
         "application/x-ndjson" => lines_of_topic(node, topic, &attributes, body).await,
         media_type => {
-            let body = whole(node, body).await?;
-            let body = match media_type {
-                "application/json" => attributes.json(&body)?,
-                _ => attributes.binary(&body, content_type),
-            };
-            let placed = node.publisher.publish(topic, vec![body], node.clock.now())?;
+            let placed = one_event(node, topic, &attributes, body, (media_type, content_type)).await;
+            let placed = placed.inspect_err(|_| node.publisher.refused(1))?;
             Ok(Answer::Response(json(StatusCode::OK, single(&placed))))
         }
     }
+}
+
+/// What is known before the body is read: the topic may be published to, and the attributes are right.
+fn checked(call: &Call, topic: &str) -> Result<Attributes, Fault> {
+    check_name(topic)?;
+    call.check(Action::Publish, topic)?;
+    attributes(call)
+}
+
+async fn one_event(
+    node: &Node,
+    topic: &str,
+    attributes: &Attributes,
+    body: Incoming,
+    (media_type, content_type): (&str, &str),
+) -> Result<Placed, Fault> {
+    let body = whole(node, body).await?;
+    let body = match media_type {
+        "application/json" => attributes.json(&body)?,
+        _ => attributes.binary(&body, content_type),
+    };
+    Ok(node.publisher.publish(topic, vec![body], node.clock.now())?)
 }
 
 fn attributes(call: &Call) -> Result<Attributes, Fault> {
@@ -97,22 +113,12 @@ async fn lines_of_topic(
     let mut out = b"{\"topic\":".to_vec();
     write_string(&mut out, topic);
     // Without a publication there may be no topic, and so no epoch.
-    let found = node.registry.find(topic);
-    match (report.topics.last(), found) {
-        (Some(range), _) => {
-            write_published(&report, &mut out);
-            range.write_range(&mut out);
-        }
-        (None, found) => {
-            out.extend_from_slice(b",\"epoch\":");
-            match found {
-                Some(topic) => write_u64(&mut out, topic.epoch()),
-                None => out.extend_from_slice(b"null"),
-            }
-            write_published(&report, &mut out);
-            out.extend_from_slice(b",\"first\":null,\"last\":null");
-        }
-    }
+    let range = report.topics.last();
+    let found = || node.registry.find(topic).map(|topic| topic.epoch());
+    write_known(b",\"epoch\":", range.map(|range| range.epoch).or_else(found), &mut out);
+    write_published(&report, &mut out);
+    write_known(b",\"first\":", range.map(|range| range.first), &mut out);
+    write_known(b",\"last\":", range.map(|range| range.last), &mut out);
     report.write_failed(&mut out);
     out.push(b'}');
     Ok(reported(&report, out))
@@ -132,6 +138,14 @@ pub async fn many_topics(node: &Arc<Node>, call: &Call, body: Incoming) -> Resul
     report.write_failed(&mut out);
     out.push(b'}');
     Ok(reported(&report, out))
+}
+
+fn write_known(name: &[u8], number: Option<u64>, out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
+    match number {
+        Some(number) => write_u64(out, number),
+        None => out.extend_from_slice(b"null"),
+    }
 }
 
 fn write_published(report: &Report, out: &mut Vec<u8>) {
@@ -157,6 +171,7 @@ async fn each_line(
         let content = line.content.map_err(|long| long.to_string());
         if let Err(why) = content.and_then(|content| add(batch, line.number, content)) {
             report.failed(line.number, &why);
+            node.publisher.refused(1);
         }
     };
     while let Some(piece) = piece(node, &mut body).await? {
@@ -195,8 +210,9 @@ async fn piece(node: &Node, body: &mut Incoming) -> Result<Option<Bytes>, Fault>
 
 fn publish(node: &Node, batch: Batch, report: &mut Report) -> Result<(), Fault> {
     for group in batch.groups {
-        let placed = node.publisher.publish(&group.topic, group.bodies, node.clock.now())?;
-        report.placed(&placed);
+        let events = group.bodies.len() as u64;
+        let placed = node.publisher.publish(&group.topic, group.bodies, node.clock.now());
+        report.placed(&placed.inspect_err(|_| node.publisher.refused(events))?);
     }
     Ok(())
 }

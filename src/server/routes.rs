@@ -129,7 +129,7 @@ fn open(node: &Node, route: &Route, method: &Method) -> Result<Option<Answer>, F
         }
         Route::Metrics => {
             let text = admin::metrics::render(&node.sources()).into_bytes();
-            with_type(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text)
+            with_type(StatusCode::OK, admin::metrics::CONTENT_TYPE, text)
         }
         _ => json(StatusCode::OK, b"{\"status\":\"ok\"}".into()),
     };

@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use super::super::{Dialect, Gap, Host, Message, Start, Subscribe, Transport};
 use super::request::{parse_from, parse_position, parse_since};
 use super::{messages, view};
-use crate::engine::Topic;
 use crate::engine::filter::Filter;
+use crate::engine::{Body, Topic};
 use crate::error::Disconnect;
 use crate::json::batch::Attributes;
 use crate::json::{envelope, filter};
@@ -84,7 +84,7 @@ impl Multiplex {
                 return host.send("error", &messages::error("invalid_message", &why, None));
             }
         };
-        let reference = request.reference.map(RawValue::get);
+        let reference = request.reference.map(RawValue::get).filter(|text| may_come_back(text));
         if let Err((code, why)) = self.serve(&request, text, host) {
             host.send("error", &messages::error(code, &why, reference));
         }
@@ -97,7 +97,10 @@ impl Multiplex {
             "ping" => host.send("pong", &messages::pong(host.now().unix_ms, reference)),
             "subscribe" => self.subscribe(request, host)?,
             "unsubscribe" => self.unsubscribe(named(request)?, reference, host)?,
-            "publish" => publish(named(request)?, text, reference, host)?,
+            "publish" => {
+                let topic = named(request).inspect_err(|_| host.refused(1))?;
+                publish(topic, text, reference, host)?;
+            }
             "presence" => presence(named(request)?, reference, host)?,
             other => return Err(("unknown_type", format!("there is no request of type {other:?}"))),
         }
@@ -197,10 +200,13 @@ fn invalid(error: impl std::fmt::Display) -> Wrong {
 }
 
 /// A reference is sent back as it is, so it must be small and flat.
+fn may_come_back(reference: &str) -> bool {
+    reference.len() <= 128 && !reference.starts_with(['{', '['])
+}
+
 fn check_reference(request: &Request<'_>) -> Result<(), Wrong> {
-    let flat = |text: &str| text.len() <= 128 && !text.starts_with(['{', '[']);
     match request.reference {
-        Some(reference) if !flat(reference.get()) => {
+        Some(reference) if !may_come_back(reference.get()) => {
             Err(("invalid_message", "ref must be a string or number of at most 128 bytes".into()))
         }
         _ => Ok(()),
@@ -255,6 +261,15 @@ struct Envelope<'a> {
 }
 
 fn publish(topic: &str, text: &str, reference: Option<&str>, host: &mut dyn Host) -> Result<(), Wrong> {
+    let body = body_of(text).inspect_err(|_| host.refused(1))?;
+    let placed = host.publish(topic, vec![body]).map_err(|refusal| (refusal.code(), refusal.to_string()))?;
+    if let [place] = placed.places[..] {
+        host.send("published", &messages::published(&placed.topic, place.offset, place.duplicate, reference));
+    }
+    Ok(())
+}
+
+fn body_of(text: &str) -> Result<Body, Wrong> {
     let envelope: Envelope<'_> = serde_json::from_str(text).map_err(invalid)?;
     let data = envelope.data.ok_or(("invalid_message", "a publish request needs data".to_owned()))?;
     let tags = envelope.tags.join(",");
@@ -267,12 +282,7 @@ fn publish(topic: &str, text: &str, reference: Option<&str>, host: &mut dyn Host
         _ => None,
     };
     let attributes = Attributes::new(|name| member(name).map(Into::into), true).map_err(invalid)?;
-    let body = attributes.json(data.get().as_bytes()).map_err(invalid)?;
-    let placed = host.publish(topic, vec![body]).map_err(|refusal| (refusal.code(), refusal.to_string()))?;
-    if let [place] = placed.places[..] {
-        host.send("published", &messages::published(&placed.topic, place.offset, place.duplicate, reference));
-    }
-    Ok(())
+    attributes.json(data.get().as_bytes()).map_err(invalid)
 }
 
 fn presence(topic: &str, reference: Option<&str>, host: &mut dyn Host) -> Result<(), Wrong> {

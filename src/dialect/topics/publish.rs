@@ -32,6 +32,7 @@ impl Publisher {
             });
             if let Err(why) = added {
                 report.failed(line.number, &why);
+                host.refused(1);
             }
         }
         for group in batch.groups {

@@ -1,0 +1,305 @@
+//! A shard over memory, with a clock that moves when it is told to.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use millrace::auth::Keys;
+use millrace::config::{self, Config};
+use millrace::delivery::Handoff;
+use millrace::delivery::mailbox::{Alarm, Letter, Mailbox};
+use millrace::delivery::net::Net;
+use millrace::delivery::pool::Drain;
+use millrace::delivery::shard::{Settings, Shard, Shared};
+use millrace::dialect::topics::{
+    Multiplex, MultiplexSse, Publisher as Publishing, Reader, parse_reader, parse_sse,
+};
+use millrace::dialect::{Dialect, Transport};
+use millrace::engine::name::Pattern;
+use millrace::engine::{Namespace, Namespaces, Now, Publish, Registry, Retention, SkipTo, Slow, SlowPolicy};
+use millrace::ingest::Publisher;
+use millrace::json::batch::Attributes;
+use millrace::json::fields::JsonFields;
+
+use crate::peer::{Peer, said};
+
+/// What lies between a shard and a client.
+#[derive(Default)]
+struct Pipe {
+    to_server: VecDeque<u8>,
+    to_client: Vec<u8>,
+    client_ended: bool,
+    server_ended: bool,
+    /// The client does not read.
+    full: bool,
+}
+
+type Pipes = Rc<RefCell<Vec<Pipe>>>;
+
+struct Memory(Pipes);
+
+impl Net for Memory {
+    type Socket = usize;
+
+    fn key(&self, socket: &usize) -> i32 {
+        *socket as i32
+    }
+
+    fn register(&mut self, _socket: &mut usize, _token: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&mut self, key: i32, bytes: &[u8]) -> io::Result<usize> {
+        let pipe = &mut self.0.borrow_mut()[key as usize];
+        if pipe.full {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        pipe.to_client.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn read(&mut self, socket: &mut usize, buffer: &mut [u8]) -> io::Result<usize> {
+        let pipe = &mut self.0.borrow_mut()[*socket];
+        match pipe.to_server.len().min(buffer.len()) {
+            0 if pipe.client_ended => Ok(0),
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            count => {
+                pipe.to_server.drain(..count).zip(buffer).for_each(|(byte, place)| *place = byte);
+                Ok(count)
+            }
+        }
+    }
+
+    fn finish(&mut self, socket: &mut usize) {
+        self.0.borrow_mut()[*socket].server_ended = true;
+    }
+
+    fn queued(&self, _key: i32) -> usize {
+        0
+    }
+
+    fn abort(&mut self, socket: Self::Socket) {
+        self.close(socket);
+    }
+
+    fn close(&mut self, socket: usize) {
+        self.0.borrow_mut()[socket].server_ended = true;
+    }
+}
+
+struct Silent;
+
+impl Alarm for Silent {
+    fn ring(&self) {}
+}
+
+pub struct Simulated {
+    shard: Shard<Memory>,
+    mailbox: Arc<Mailbox>,
+    registry: Arc<Registry>,
+    publisher: Arc<Publisher>,
+    keys: Keys,
+    pipes: Pipes,
+    /// Streams by letter: their pipe, which is their token too as none is removed before the end.
+    peers: BTreeMap<char, (usize, Peer)>,
+    now: Now,
+}
+
+impl Simulated {
+    pub fn new(text: &str) -> Self {
+        let config = Config::from_toml("test", text).unwrap_or_else(|problems| panic!("{problems}"));
+        let now = Now { unix_ms: 1_800_000_000_000, micros: 1_000_000 };
+        let registry = Arc::new(Registry::new(namespaces(&config), config.limits.topics, 1000));
+        let publisher = Arc::new(Publisher::new(Arc::clone(&registry), Arc::default()));
+        let shared = Shared {
+            registry: Arc::clone(&registry),
+            publisher: Arc::clone(&publisher) as _,
+            extract: Arc::new(JsonFields),
+            settings: settings(&config),
+        };
+        let (mailbox, pipes) = (Arc::new(Mailbox::new(Box::new(Silent))), Pipes::default());
+        let net = Memory(Rc::clone(&pipes));
+        let shard = Shard::new(net, shared, Arc::clone(&mailbox), Arc::default(), now, |_| None);
+        let keys = Keys::new(&config.keys);
+        Self { shard, mailbox, registry, publisher, keys, pipes, peers: BTreeMap::new(), now }
+    }
+
+    fn settle(&mut self) {
+        for _ in 0..1000 {
+            for (pipe, _) in self.peers.values() {
+                self.shard.readable(*pipe);
+            }
+            if !self.shard.turn(self.now) {
+                break;
+            }
+        }
+        let mut pipes = self.pipes.borrow_mut();
+        for (pipe, peer) in self.peers.values_mut() {
+            let pipe = &mut pipes[*pipe];
+            peer.receive(&std::mem::take(&mut pipe.to_client));
+            if pipe.server_ended {
+                peer.end();
+            }
+        }
+    }
+
+    fn read(&mut self, reads: bool) {
+        self.pipes.borrow_mut().iter_mut().for_each(|pipe| pipe.full = !reads);
+        let pipes: Vec<_> = self.peers.values().map(|(pipe, _)| *pipe).filter(|_| reads).collect();
+        pipes.into_iter().for_each(|pipe| self.shard.writable(pipe));
+    }
+}
+
+impl crate::Server for Simulated {
+    fn open(&mut self, stream: char, transport: &str, target: &str) {
+        let socket = self.pipes.borrow().len();
+        self.pipes.borrow_mut().push(Pipe::default());
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let query = pairs(query);
+        let token = query.iter().find(|(name, _)| name == "token").map(|(_, value)| value.as_str());
+        let transport_kind = match transport {
+            "ws" => Transport::WebSocket,
+            "sse" => Transport::SseChunked,
+            _ => Transport::LinesChunked,
+        };
+        let handoff = Handoff {
+            socket,
+            dialect: dialect(transport_kind, path, &query),
+            transport: transport_kind,
+            head: Vec::new(),
+            read_ahead: Default::default(),
+            identity: self.keys.identify(token).unwrap(),
+            leases: Default::default(),
+        };
+        self.peers.insert(stream, (socket, Peer::new(transport)));
+        self.shard.adopt(handoff).unwrap();
+        self.settle();
+    }
+
+    fn send(&mut self, stream: char, text: &str) {
+        let pipe = self.peers[&stream].0;
+        match said(text) {
+            Some(bytes) => self.pipes.borrow_mut()[pipe].to_server.extend(bytes),
+            None => self.pipes.borrow_mut()[pipe].client_ended = true,
+        }
+        self.settle();
+    }
+
+    fn next(&mut self, stream: char) -> Option<String> {
+        self.peers.get_mut(&stream)?.1.next()
+    }
+
+    fn happens(&mut self, event: &str) {
+        let (what, rest) = event.split_once(' ').unwrap_or((event, ""));
+        match (what, rest) {
+            ("publish", _) => {
+                let (topic, json) = rest.split_once(' ').unwrap();
+                let body = Attributes::default().json(json.as_bytes()).unwrap();
+                self.publisher.publish(topic, vec![body], self.now).unwrap();
+            }
+            ("drain", _) => {
+                let now_ms = self.now.millis();
+                let drain = Drain { per_second: 1000, now_ms, deadline_ms: now_ms + 30_000, retry_ms: 1000 };
+                self.mailbox.post(Letter::Drain(drain));
+                self.settle();
+                return self.advance(1000);
+            }
+            ("stop", "reading") => self.read(false),
+            ("go", "on") => self.read(true),
+            _ => panic!("no event {event}"),
+        }
+        self.settle();
+    }
+
+    fn advance(&mut self, millis: u64) {
+        for _ in 0..millis.div_ceil(250) {
+            self.now.micros += 250_000;
+            self.now.unix_ms += 250;
+            (0..Registry::parts()).for_each(|part| self.registry.sweep(part, self.now));
+            self.settle();
+        }
+    }
+
+    fn left_over(&mut self) -> Vec<String> {
+        let left = self.peers.values_mut().flat_map(|(_, peer)| std::iter::from_fn(|| peer.next()));
+        left.filter(|line| line != "end").collect()
+    }
+}
+
+fn dialect(transport: Transport, path: &str, query: &[(String, String)]) -> Box<dyn Dialect> {
+    match path {
+        "/v1/topics" if transport == Transport::WebSocket => Box::new(Multiplex::new(transport)),
+        "/v1/topics" => {
+            let last = query.iter().find(|(name, _)| name == "Last-Event-ID").map(|(_, id)| id.as_str());
+            let (wanted, positions) = parse_sse(query, last).unwrap();
+            Box::new(MultiplexSse::new(transport, wanted, positions))
+        }
+        "/v1/publish" => {
+            let topic = query.iter().find(|(name, _)| name == "topic").map(|(_, topic)| topic.as_str());
+            Box::new(Publishing::new(topic))
+        }
+        _ => {
+            let topic = path.strip_prefix("/v1/topics/").unwrap();
+            Box::new(Reader::new(transport, parse_reader(topic, query, None).unwrap()))
+        }
+    }
+}
+
+fn pairs(query: &str) -> Vec<(String, String)> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(name, value)| (name.into(), decode(value))).collect()
+}
+
+fn decode(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push(u8::from_str_radix(&part[..2], 16).unwrap().into());
+        out += &part[2..];
+    }
+    out
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        ping_ms: config.timing.ping_seconds.as_millis() as u64,
+        idle_ms: config.timing.idle_seconds.as_millis() as u64,
+        message_bytes: config.limits.message_bytes,
+        subscriptions: config.limits.subscriptions_per_connection,
+        outbox_bytes: millrace::limits::OUTBOX_BYTES_MAX,
+        seed: 1,
+    }
+}
+
+fn namespaces(config: &Config) -> Namespaces {
+    let others = config.namespaces.others();
+    let others = others.map(|(pattern, space)| (Pattern::parse(pattern.as_str()).unwrap(), namespace(space)));
+    Namespaces::new(others.collect(), namespace(config.namespaces.default()))
+}
+
+fn namespace(space: &config::Namespace) -> Namespace {
+    let (events, bytes) = (space.retain_events, space.retain_bytes as u64);
+    let policy = match space.slow_policy {
+        config::SlowPolicy::Disconnect => SlowPolicy::Disconnect,
+        config::SlowPolicy::Skip if space.slow_skip_to == config::SkipTo::Oldest => {
+            SlowPolicy::Skip(SkipTo::Oldest)
+        }
+        config::SlowPolicy::Skip => SlowPolicy::Skip(SkipTo::Newest),
+        config::SlowPolicy::Conflate => SlowPolicy::Conflate,
+    };
+    let slow = Slow {
+        policy,
+        events: space.slow_events as u64,
+        bytes: space.slow_bytes as u64,
+        stall_ms: space.slow_seconds.as_millis() as u64,
+    };
+    Namespace {
+        retention: Retention { events, bytes, age_ms: space.retain_seconds.as_millis() as u64 },
+        slow,
+        presence: space.presence,
+        idempotency_ms: space.idempotency_seconds.as_millis() as u64,
+        idle_ms: space.topic_idle_seconds.as_millis() as u64,
+    }
+}
