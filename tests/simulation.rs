@@ -30,6 +30,8 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use world::{Tally, World};
+
 /// Seeds of an ordinary run.
 const SEEDS: u64 = 200;
 /// Steps of one story.
@@ -39,20 +41,31 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().and_then(|text| text.parse().ok())
 }
 
-fn story(seed: u64) {
-    let outcome = catch_unwind(AssertUnwindSafe(|| world::World::new(seed).run(STEPS)));
+fn story(seed: u64) -> Tally {
+    let mut world = World::new(seed);
+    let outcome = catch_unwind(AssertUnwindSafe(|| world.run(STEPS)));
     let rerun = format!("MILLRACE_SEED={seed} cargo test --test simulation");
     match outcome {
-        Ok(Ok(())) => {}
+        Ok(Ok(())) => world.tally(),
         Ok(Err(why)) => panic!("seed {seed}: {why}\nrun again with: {rerun}"),
         Err(_) => panic!("seed {seed}: a panic, see above\nrun again with: {rerun}"),
     }
 }
 
+/// Runs `seeds` stories; together they must have met everything that can go wrong.
+fn stories(seeds: u64) {
+    let mut sum = Tally::default();
+    (0..seeds).for_each(|seed| sum.add(&story(seed).0));
+    println!("deliveries, gaps, conflated, messages, evictions, connections: {:?}", sum.0);
+    assert!(seeds < SEEDS || sum.0.iter().all(|&count| count > seeds), "too little happened: {sum:?}");
+}
+
 #[test]
 fn every_client_gets_what_it_asked_for() {
     match number("MILLRACE_SEED") {
-        Some(seed) => story(seed),
-        None => (0..number("MILLRACE_SEEDS").unwrap_or(SEEDS)).for_each(story),
+        Some(seed) => {
+            story(seed);
+        }
+        None => stories(number("MILLRACE_SEEDS").unwrap_or(SEEDS)),
     }
 }

@@ -42,6 +42,17 @@ struct Post {
     due_ms: u64,
 }
 
+/// Deliveries, gaps, conflated events, messages of clients, evictions and connections.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally(pub [u64; 6]);
+
+impl Tally {
+    /// Adds what else happened.
+    pub fn add(&mut self, counts: &[u64; 6]) {
+        self.0.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+    }
+}
+
 /// See the module.
 pub struct World {
     rng: Rng,
@@ -121,6 +132,18 @@ impl World {
         let (copies, now) = ((Arc::clone(&mailbox), Arc::clone(&metrics)), self.chaos.now());
         let shard = Shard::new(net, shared, copies.0, copies.1, now, no_sockets);
         Post { shard, mailbox, metrics, bell, due_ms: 0 }
+    }
+
+    /// What happened, for those who want to know that enough did.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for metrics in self.posts.iter().map(|post| &post.metrics) {
+            let evictions: u64 = metrics.evictions.iter().map(|counter| counter.get()).sum();
+            let counts = [&metrics.deliveries, &metrics.gaps, &metrics.conflated, &metrics.messages_in];
+            let [deliveries, gaps, conflated, messages] = counts.map(|counter| counter.get());
+            tally.add(&[deliveries, gaps, conflated, messages, evictions, metrics.accepted.get()]);
+        }
+        tally
     }
 
     /// Runs the whole story.
