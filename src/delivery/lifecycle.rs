@@ -41,7 +41,7 @@ impl<N: Net> Shard<N> {
         let id = self.conns.insert(conn) as u32;
         self.metrics.connections.set(self.conns.len() as u64);
         self.metrics.accepted.bump(1);
-        self.schedule_ping(id);
+        self.schedule_first(id);
         self.ask(id, |dialect, host| dialect.opened(host));
         self.make_ready(id);
         if !read_ahead.is_empty() {

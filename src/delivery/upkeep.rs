@@ -2,7 +2,7 @@
 
 use super::net::Net;
 use super::pool::Drain;
-use super::shard::Shard;
+use super::shard::{Settings, Shard};
 use super::wheel::{TICK_MS, Wheel};
 use crate::dialect::frame;
 use crate::error::Disconnect;
@@ -87,19 +87,20 @@ impl<N: Net> Shard<N> {
         self.drain_some(now_ms);
     }
 
-    /// First wake-ups are spread, so that connections that came together are not pinged together.
-    pub(super) fn schedule_ping(&mut self, id: u32) {
-        let period_ms = self.period_ms();
-        if period_ms > 0 {
-            let spread = self.upkeep.random(period_ms / 2 + 1);
-            self.schedule(id, self.now.millis() + period_ms - spread);
-        }
+    /// First pings are spread, so that connections that came together are not pinged together.
+    pub(super) fn schedule_first(&mut self, id: u32) {
+        let spread = self.upkeep.random(self.shared.settings.ping_ms / 2 + 1);
+        self.schedule_next(id, 0, spread);
     }
 
-    /// How often a connection is looked at: when it is pinged, and without pings when it may have become idle.
-    fn period_ms(&self) -> u64 {
-        let settings = &self.shared.settings;
-        if settings.ping_ms > 0 { settings.ping_ms } else { settings.idle_ms }
+    /// The next look at a connection: when a ping is due, or when it may have been silent for too long.
+    fn schedule_next(&mut self, id: u32, silent_ms: u64, sooner_ms: u64) {
+        let Settings { ping_ms, idle_ms, .. } = self.shared.settings;
+        let ping = (ping_ms > 0).then(|| ping_ms - sooner_ms);
+        let idle = (idle_ms > 0).then(|| idle_ms.saturating_sub(silent_ms));
+        if let Some(wait_ms) = ping.into_iter().chain(idle).min() {
+            self.schedule(id, self.now.millis() + wait_ms);
+        }
     }
 
     /// For how long nothing has come from the client, nor to any topic that it reads: a stream whose client
@@ -131,17 +132,15 @@ impl<N: Net> Shard<N> {
         }
         let heard_ms = u64::from((now_ms as u32).wrapping_sub(conn.heard_ms));
         let (settings, pinged) = (self.shared.settings, conn.flags.pinged);
-        let silent = settings.idle_ms > 0 && self.silent_ms(id, heard_ms) >= settings.idle_ms;
+        let silent_ms = self.silent_ms(id, heard_ms);
+        let silent = settings.idle_ms > 0 && silent_ms >= settings.idle_ms;
         if silent || (pinged && heard_ms >= 2 * settings.ping_ms) {
             return self.close(id, Disconnect::IdleTimeout);
         }
         if settings.ping_ms > 0 {
             self.ping(id);
         }
-        // A timer that an earlier connection of this number has left comes up even if there is no period.
-        if self.period_ms() > 0 {
-            self.schedule(id, now_ms + self.period_ms());
-        }
+        self.schedule_next(id, silent_ms, 0);
     }
 
     fn close_overdue(&mut self, id: u32, now_ms: u64) {
