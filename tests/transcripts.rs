@@ -17,6 +17,8 @@
 //! `b>` and `b<` are those of stream b. In a `<` line `*` behind a colon stands for any JSON value or, where none begins,
 //! for the rest; `$E` is a number that is the same wherever it stands, and may be used in later `>` lines.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets something impossible may panic")]
+
 #[path = "transcripts/matching.rs"]
 mod matching;
 #[path = "transcripts/peer.rs"]

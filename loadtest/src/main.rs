@@ -16,7 +16,7 @@
 //! `--window 1` publishes the next when all have read the last.
 //!
 //! **Who is who.** [`target`] is a process under load, [`swarm`] its subscribers, [`publisher`] the one who publishes,
-//! [`side`] the three together, [`mode`] what is done with them, [`bench`] the standard set.
+//! [`side`] the three together, [`mode`] what is done with them, [`mod@bench`] the standard set.
 
 mod bench;
 mod check;

@@ -76,7 +76,9 @@ impl Shards {
     /// A shard failed or panicked.
     pub fn join(&self) -> io::Result<()> {
         let threads = self.handles.iter().filter_map(|handle| lock(&handle.thread).take());
-        threads.map(|thread| thread.join().map_err(|_| io::Error::other("a shard panicked"))?).collect()
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().map_err(|_| io::Error::other("a shard panicked"))?)
     }
 }
 

@@ -26,7 +26,7 @@ pub fn event(
     let mut out = Vec::with_capacity(capacity);
     match transport {
         Transport::WebSocket => websocket(&mut out, text),
-        Transport::Deflate => return deflated(&out_of(capacity, text)),
+        Transport::Deflate => deflated(&out_of(capacity, text)),
         Transport::SseChunked => chunked(&mut out, |out| sse_event(out, &id, &text)),
         Transport::Sse => {
             sse_event(&mut out, &id, &text);

@@ -1,6 +1,6 @@
 //! Protocols. A dialect is a thin state machine without I/O, clocks or locks: it is told what its client
 //! sent, and asks its [`Host`] for what the client wants. It makes the bytes of events as an
-//! [`Encode`](crate::engine::Encode), so that the engine and delivery know no protocol by name.
+//! [`Encode`], so that the engine and delivery know no protocol by name.
 
 pub mod echo;
 pub mod frame;
