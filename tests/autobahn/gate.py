@@ -4,11 +4,21 @@ import json
 import sys
 
 PASS = {"OK", "NON-STRICT", "INFORMATIONAL"}
+# Clients of these demand a server window of 2^9. Frames are compressed once for all readers, with a window of 2^12
+# (DEFLATE_WINDOW_BITS), so the server declines the extension, as RFC 7692 section 5 lets it, and Autobahn has nothing
+# to test: UNIMPLEMENTED. They are counted on their own, never as passed; any other outcome of theirs is judged as usual.
+DECLINED = ("13.3.", "13.5.")
+
+
+def is_declined(name, result):
+    declined = name.startswith(DECLINED) and result["behavior"] == "UNIMPLEMENTED"
+    return declined and result["behaviorClose"] in PASS
 
 
 def main(path):
     with open(path) as index:
-        cases = [case for agent in json.load(index).values() for case in agent.items()]
+        every = [case for agent in json.load(index).values() for case in agent.items()]
+    cases = [case for case in every if not is_declined(*case)]
     failed = [
         (name, result)
         for name, result in cases
@@ -19,7 +29,8 @@ def main(path):
     for name, result in sorted(cases):
         if result["behavior"] == "NON-STRICT" or result["behaviorClose"] == "NON-STRICT":
             print(f"autobahn: case {name} is non-strict")
-    print(f"autobahn: {len(cases) - len(failed)} passed, {len(failed)} failed")
+    declined = f", {len(every) - len(cases)} declined" if len(cases) < len(every) else ""
+    print(f"autobahn: {len(cases) - len(failed)} passed, {len(failed)} failed{declined}")
     return 1 if failed or not cases else 0
 
 
