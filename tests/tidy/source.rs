@@ -46,7 +46,10 @@ impl Source {
     /// The code without what only tests compile.
     pub fn code_without_tests(&self) -> String {
         let mut code = self.code.clone();
-        if self.path.ends_with("/tests.rs") || self.path.contains("/tests/") {
+        if self.path.ends_with("/tests.rs")
+            || self.path.ends_with("_tests.rs")
+            || self.path.contains("/tests/")
+        {
             return blank(&code, 0..code.len());
         }
         for range in test_items(&self.code) {
