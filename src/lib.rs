@@ -2,6 +2,8 @@
 
 pub mod admin;
 pub mod auth;
+// Under loom tokio has no network, and no model needs one.
+#[cfg(not(loom))]
 pub mod cli;
 pub mod config;
 pub mod delivery;
@@ -12,6 +14,7 @@ pub mod ingest;
 pub mod json;
 pub mod limits;
 pub mod metrics;
+#[cfg(not(loom))]
 pub mod server;
 pub mod sync;
 pub mod wire;

@@ -7,6 +7,8 @@
 //!
 //! `MILLRACE_SEEDS=n` runs n seeds, `MILLRACE_SEED=s` runs that one.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets something impossible may panic")]
+
 #[path = "simulation/chaos.rs"]
 mod chaos;
 #[path = "simulation/check.rs"]

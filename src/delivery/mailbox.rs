@@ -9,12 +9,10 @@
 
 use std::sync::Arc;
 
-use crossbeam_queue::SegQueue;
-
 use super::conn::Handoff;
 use super::pool::Drain;
 use crate::engine::{Topic, Wake, Watch};
-use crate::sync::{AtomicBool, Ordering, fence};
+use crate::sync::{AtomicBool, Ordering, Queue, fence};
 
 /// Ends a thread's sleep in its poll.
 pub trait Alarm: Send + Sync {
@@ -36,8 +34,8 @@ pub enum Letter {
 
 /// See the module.
 pub struct Mailbox {
-    dirty: SegQueue<u32>,
-    letters: SegQueue<Letter>,
+    dirty: Queue<u32>,
+    letters: Queue<Letter>,
     armed: AtomicBool,
     alarm: Box<dyn Alarm>,
 }
@@ -45,7 +43,7 @@ pub struct Mailbox {
 impl Mailbox {
     /// An empty mailbox of a shard that is awake.
     pub fn new(alarm: Box<dyn Alarm>) -> Self {
-        Self { dirty: SegQueue::new(), letters: SegQueue::new(), armed: AtomicBool::new(false), alarm }
+        Self { dirty: Queue::new(), letters: Queue::new(), armed: AtomicBool::new(false), alarm }
     }
 
     /// Leaves a letter.

@@ -202,3 +202,7 @@ impl Registry {
 fn matching_in(part: &RwLock<Part>, pattern: &Pattern) -> Vec<Arc<Topic>> {
     read(part).values().filter(|topic| pattern.matches(topic.name())).cloned().collect()
 }
+
+#[cfg(all(test, not(loom)))]
+#[path = "registry_tests.rs"]
+mod tests;

@@ -250,3 +250,7 @@ impl<T, W> Drop for Ring<T, W> {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[path = "ring_tests.rs"]
+mod tests;

@@ -358,3 +358,7 @@ fn drop_oldest(claim: &mut Claim<'_, Entry, Writer>, pin: &Guard) {
     claim.kept_bytes -= bytes;
     claim.expire(pin);
 }
+
+#[cfg(all(test, not(loom)))]
+#[path = "topic_tests.rs"]
+mod tests;

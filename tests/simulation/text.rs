@@ -31,7 +31,7 @@ fn data(event: &Event, one_line: bool) -> String {
 fn time(ms: u64) -> String {
     let (mut days, in_day) = (ms / 86_400_000, ms % 86_400_000);
     let (mut year, mut month) = (1970, 0);
-    let leap = |year: u64| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let leap = |year: u64| (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
     while days >= 365 + u64::from(leap(year)) {
         days -= 365 + u64::from(leap(year));
         year += 1;

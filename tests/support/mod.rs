@@ -1,5 +1,6 @@
 //! A server in this process on a port of its own, and plain clients: blocking sockets, nothing clever.
 #![allow(dead_code, reason = "every test crate uses a part of it")]
+#![allow(clippy::disallowed_methods, reason = "tests read the clock and wait")]
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -27,7 +28,7 @@ impl Running {
         let text = format!("listen = [\"127.0.0.1:0\"]\nshards = 1\nworkers = 1\n{toml}");
         let mut config = Config::from_toml("test", &text).unwrap_or_else(|problems| panic!("{problems}"));
         config.test_echo = true;
-        let (address_out, address) = std::sync::mpsc::channel();
+        let (address_out, address) = std::sync::mpsc::sync_channel(1);
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
