@@ -182,3 +182,7 @@ pub const DEFER_ACCEPT_SECONDS: u32 = 5;
 pub const REFUSED_LINGER_MAX: usize = 64;
 /// How long, milliseconds.
 pub const REFUSED_LINGER_MS: u64 = 1_000;
+/// What a refused request may still send before its connection is closed, bytes.
+pub const DISCARD_BYTES_MAX: usize = 1 << 20;
+/// And for how long, milliseconds.
+pub const DISCARD_MS: u64 = 1_000;

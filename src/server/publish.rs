@@ -21,7 +21,12 @@ use crate::json::lines::{Line, Lines};
 use crate::json::text::{write_string, write_u64};
 
 /// `POST /v1/topics/{topic}`.
-pub async fn one_topic(node: &Arc<Node>, call: &Call, topic: &str, body: Incoming) -> Result<Answer, Fault> {
+pub async fn one_topic(
+    node: &Arc<Node>,
+    call: &Call,
+    topic: &str,
+    body: &mut Incoming,
+) -> Result<Answer, Fault> {
     let attributes = checked(call, topic).inspect_err(|_| node.publisher.refused(1))?;
     let content_type = query::header(&call.headers, CONTENT_TYPE).unwrap_or("application/octet-stream");
     match content_type.split(';').next().unwrap_or_default().trim() {
@@ -45,7 +50,7 @@ async fn one_event(
     node: &Node,
     topic: &str,
     attributes: &Attributes,
-    body: Incoming,
+    body: &mut Incoming,
     (media_type, content_type): (&str, &str),
 ) -> Result<Placed, Fault> {
     let body = whole(node, body).await?;
@@ -73,7 +78,7 @@ fn attributes(call: &Call) -> Result<Attributes, Fault> {
 }
 
 /// The body of one event.
-async fn whole(node: &Node, body: Incoming) -> Result<Bytes, Fault> {
+async fn whole(node: &Node, body: &mut Incoming) -> Result<Bytes, Fault> {
     let limit = node.config.limits.event_bytes;
     let collected =
         tokio::time::timeout(node.config.timing.write_seconds, Limited::new(body, limit).collect());
@@ -104,7 +109,7 @@ async fn lines_of_topic(
     node: &Arc<Node>,
     topic: &str,
     attributes: &Attributes,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<Answer, Fault> {
     let report = each_line(node, body, |batch, line, content| {
         batch.add(topic, line, content, attributes).map_err(|invalid| invalid.to_string())
@@ -125,7 +130,7 @@ async fn lines_of_topic(
 }
 
 /// `POST /v1/publish`.
-pub async fn many_topics(node: &Arc<Node>, call: &Call, body: Incoming) -> Result<Answer, Fault> {
+pub async fn many_topics(node: &Arc<Node>, call: &Call, body: &mut Incoming) -> Result<Answer, Fault> {
     let report = each_line(node, body, |batch, _, content| {
         let routed = batch.route(content, None, |topic| call.identity.may(Action::Publish, topic));
         routed.map_err(|invalid| invalid.to_string())
@@ -161,7 +166,7 @@ fn reported(report: &Report, out: Vec<u8>) -> Answer {
 /// Publishes the lines of a body as they arrive: what is in one piece of it goes in one batch per topic.
 async fn each_line(
     node: &Arc<Node>,
-    mut body: Incoming,
+    body: &mut Incoming,
     mut add: impl FnMut(&mut Batch, u64, &[u8]) -> Result<(), String>,
 ) -> Result<Report, Fault> {
     let limits = &node.config.limits;
@@ -174,7 +179,7 @@ async fn each_line(
             node.publisher.refused(1);
         }
     };
-    while let Some(piece) = piece(node, &mut body).await? {
+    while let Some(piece) = piece(node, body).await? {
         left = left.checked_sub(piece.len()).ok_or(Fault::TooLarge {
             what: "the body",
             limit: limits.body_bytes,

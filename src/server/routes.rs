@@ -1,9 +1,13 @@
 //! Which path leads where.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, HeaderMap};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use hyper::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Version};
 
 use super::answer::{Answer, Fault, json, with_type};
@@ -11,6 +15,7 @@ use super::node::Node;
 use super::{history, publish, query, streams};
 use crate::admin;
 use crate::auth::{Action, Identity, token_from};
+use crate::limits::{DISCARD_BYTES_MAX, DISCARD_MS};
 
 /// What a handler needs of a request besides its body.
 pub struct Call {
@@ -77,14 +82,39 @@ fn parse(path: &str) -> Route {
 
 /// Answers a request.
 pub async fn route(node: &Arc<Node>, request: Request<Incoming>) -> Answer {
-    match dispatch(node, request).await {
-        Ok(answer) => answer,
-        Err(fault) => Answer::Response(fault.response()),
+    let (parts, mut body) = request.into_parts();
+    let answer = dispatch(node, parts, &mut body).await;
+    match answer.unwrap_or_else(|fault| Answer::Response(fault.response())) {
+        Answer::Response(mut response) => {
+            if !discard(&mut body).await {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Answer::Response(response)
+        }
+        stream => stream,
     }
 }
 
-async fn dispatch(node: &Arc<Node>, request: Request<Incoming>) -> Result<Answer, Fault> {
-    let (parts, body) = request.into_parts();
+/// Reads away what a handler has left of a body, so that the connection can be used again and the answer is not
+/// overtaken by a reset; `false` when there is too much of it.
+async fn discard(body: &mut Incoming) -> bool {
+    if body.is_end_stream() {
+        return true;
+    }
+    let all = async {
+        let mut left = DISCARD_BYTES_MAX;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return false;
+            }
+        }
+        true
+    };
+    tokio::time::timeout(Duration::from_millis(DISCARD_MS), all).await.unwrap_or(false)
+}
+
+async fn dispatch(node: &Arc<Node>, parts: Parts, body: &mut Incoming) -> Result<Answer, Fault> {
     let route = parse(parts.uri.path());
     if let Some(answer) = open(node, &route, &parts.method)? {
         return Ok(answer);
