@@ -359,12 +359,17 @@ impl<'a> Members<'a> {
     }
 }
 
-/// The name of a member, if it is one of an envelope. Read as bytes: a name need not be Unicode once its escapes are undone.
+/// The name of a member, if it is one of an envelope.
+///
+/// It is taken raw, so that serde_json checks it, and then read as bytes, since a name need not be Unicode once its escapes
+/// are undone. Reading it as bytes at once would check nothing: serde_json lets control characters pass there.
 struct Name(Option<Member>);
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        json.deserialize_bytes(NameVisitor)
+        let raw: &RawValue = Deserialize::deserialize(json)?;
+        let mut name = serde_json::Deserializer::from_str(raw.get());
+        Ok(name.deserialize_bytes(NameVisitor).unwrap_or(Self(None)))
     }
 }
 
