@@ -97,6 +97,24 @@ fn events_that_are_wrong() {
     assert_eq!(error.to_string(), "invalid UTF-8 at byte 2");
 }
 
+/// serde_json reads names as bytes without a look at control characters; what is data must be JSON for every reader.
+#[test]
+fn control_characters_in_names_are_refused() {
+    for control in ["\n", "\0", "\u{1f}", "\t"] {
+        for body in [
+            format!("{{\"a{control}\":1}}"),
+            format!("{{\"data{control}\":1}}"),
+            format!("{{\"data\":1,\"\\u0061{control}\":1}}"),
+            format!("{{\"data\":{{\"a{control}\":1}}}}"),
+        ] {
+            assert!(matches!(parse_event(body.as_bytes()), Err(Invalid::Json(_))), "{body:?}");
+            assert!(matches!(parse_routed(body.as_bytes(), Some("t")), Err(Invalid::Json(_))), "{body:?}");
+        }
+    }
+    assert_eq!(event(r#"{"d\u0061ta":1,"type":"t"}"#), "1 type=t");
+    assert_eq!(event(r#"{"\n\ud83d":1,"data":2}"#), r#"{"\n\ud83d":1,"data":2}"#);
+}
+
 #[test]
 fn within_the_limits() {
     let (text, tag) = ("ü".repeat(64), "t".repeat(64));
@@ -167,7 +185,7 @@ fn nothing_is_copied_without_need() {
 
 proptest! {
     #[test]
-    fn accepts_what_serde_json_accepts(body in r#"[\{\}\[\]",:a1\\u ]{0,12}"#) {
+    fn accepts_what_serde_json_accepts(body in r#"([\{\}\[\]",:a1\\u \n]|\{"){0,12}"#) {
         let valid = serde_json::from_str::<&RawValue>(&body).is_ok();
         prop_assert_eq!(parse_event(body.as_bytes()).is_ok(), valid, "{}", body);
     }

@@ -1,0 +1,160 @@
+//! The messages of clients: whatever text comes, every message is answered, every answer is JSON with a type, a `ref` comes
+//! back, and what the client is told of its subscriptions is what the host was asked for.
+#![no_main]
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use libfuzzer_sys::fuzz_target;
+use millrace::dialect::topics::{Multiplex, Publisher as Publishing};
+use millrace::dialect::{Dialect, Host, Message, Outcome, Refusal, Subscribe, Transport};
+use millrace::engine::name::{Pattern, validate_readable};
+use millrace::engine::presence::Member;
+use millrace::engine::{
+    Body, Namespace, Namespaces, Now, Placed, Publish, Registry, Retention, Slow, SlowPolicy, Topic,
+    TopicError,
+};
+use millrace::error::Disconnect;
+use millrace::ingest::Publisher;
+use serde_json::Value;
+
+fuzz_target!(|data: &[u8]| {
+    let Some((kind, bytes)) = data.split_first() else { return };
+    let text = String::from_utf8_lossy(bytes);
+    let mut host = Fake::new();
+    let mut dialect: Box<dyn Dialect> = match kind & 1 {
+        0 => Box::new(Multiplex::new(Transport::WebSocket)),
+        _ => Box::new(Publishing::new((kind & 2 == 0).then_some("a"))),
+    };
+    dialect.opened(&mut host);
+    // A publishing connection reads lines; others get one message from each.
+    let messages: Vec<&str> =
+        if kind & 1 == 0 { text.split('\n').collect() } else { text.split("\n\n\n").collect() };
+    for message in messages {
+        let before = host.sent;
+        dialect.received(Message::Text(message), &mut host);
+        assert!(host.sent > before, "no answer to {message:?}");
+        host.report(&mut *dialect);
+    }
+    dialect.received(Message::Binary(bytes), &mut host);
+    assert!(host.closed, "binary is not part of this protocol");
+});
+
+/// A host without a socket, over a real registry.
+struct Fake {
+    registry: Arc<Registry>,
+    publisher: Publisher,
+    subscribed: BTreeSet<String>,
+    patterns: BTreeSet<String>,
+    reported: HashSet<(String, String)>,
+    sent: usize,
+    closed: bool,
+}
+
+impl Fake {
+    fn new() -> Self {
+        let retention = Retention { events: 8, bytes: 1 << 16, age_ms: 0 };
+        let slow = Slow { policy: SlowPolicy::Disconnect, events: 8, bytes: 0, stall_ms: 0 };
+        let space = Namespace { retention, slow, presence: true, idempotency_ms: 1000, idle_ms: 0 };
+        let registry = Arc::new(Registry::new(Namespaces::new(Vec::new(), space), 16, 1));
+        let publisher = Publisher::new(Arc::clone(&registry), Arc::default());
+        let (subscribed, patterns, reported) = Default::default();
+        Self { registry, publisher, subscribed, patterns, reported, sent: 0, closed: false }
+    }
+
+    /// Tells the dialect of topics that came into being, as a shard would.
+    fn report(&mut self, dialect: &mut dyn Dialect) {
+        for pattern in self.patterns.clone() {
+            let parsed = Pattern::parse(&pattern).expect("it was watched");
+            for topic in self.registry.matching(&parsed) {
+                if self.reported.insert((pattern.clone(), topic.name().to_string())) {
+                    dialect.matched(&pattern, &topic, self);
+                }
+            }
+        }
+    }
+}
+
+impl Host for Fake {
+    fn now(&self) -> Now {
+        Now { unix_ms: 1_800_000_000_000, micros: 5_000_000 }
+    }
+
+    fn send(&mut self, event: &str, text: &[u8]) {
+        let value: Value = serde_json::from_slice(text).expect("an answer is JSON");
+        assert_eq!(value["type"], event, "{value}");
+        if let Some(reference) = value.get("ref") {
+            assert!(!reference.is_object() && !reference.is_array(), "{value}");
+        }
+        self.sent += 1;
+    }
+
+    fn send_at(&mut self, event: &str, _id: &[u8], text: &[u8]) {
+        self.send(event, text);
+    }
+
+    fn places(&self) -> Vec<(Arc<Topic>, u64)> {
+        Vec::new()
+    }
+
+    fn send_retry(&mut self) {}
+
+    fn send_binary(&mut self, _bytes: &[u8]) {
+        panic!("no message of this protocol is binary");
+    }
+
+    fn subscribe(&mut self, request: &Subscribe<'_>) -> Result<Outcome, Refusal> {
+        if self.subscribed.contains(request.topic) {
+            return Err(Refusal::AlreadySubscribed);
+        }
+        let topic = self.registry.topic(request.topic, self.now())?;
+        if let Some(info) = request.presence {
+            assert!(info.is_empty() || serde_json::from_str::<Value>(info).is_ok(), "{info}");
+            topic.enter("user", (!info.is_empty()).then_some(info.as_bytes()))?;
+        }
+        self.subscribed.insert(request.topic.into());
+        Ok(Outcome::of(topic, &request.start, |topic, time| topic.before_time(time, &crossbeam_epoch::pin())))
+    }
+
+    fn watch(&mut self, pattern: &str) -> Result<Vec<Arc<Topic>>, Refusal> {
+        let parsed = Pattern::parse(pattern).map_err(TopicError::Name)?;
+        if !self.patterns.insert(pattern.into()) {
+            return Err(Refusal::AlreadySubscribed);
+        }
+        let found = self.registry.matching(&parsed);
+        self.reported.extend(found.iter().map(|topic| (pattern.into(), topic.name().to_string())));
+        Ok(found)
+    }
+
+    fn unsubscribe(&mut self, topic: &str) -> bool {
+        self.subscribed.remove(topic)
+    }
+
+    fn unwatch(&mut self, pattern: &str) -> bool {
+        self.patterns.remove(pattern)
+    }
+
+    fn may_publish(&self, topic: &str) -> bool {
+        topic != "forbidden"
+    }
+
+    fn publish(&mut self, topic: &str, bodies: Vec<Body>) -> Result<Placed, Refusal> {
+        assert!(!bodies.is_empty());
+        for body in &bodies {
+            assert!(serde_json::from_slice::<serde::de::IgnoredAny>(body.data()).is_ok(), "data is not JSON");
+        }
+        if topic == "forbidden" {
+            return Err(Refusal::Forbidden("publish"));
+        }
+        Ok(self.publisher.publish(topic, bodies, self.now())?)
+    }
+
+    fn presence(&mut self, topic: &str) -> Result<Vec<(String, Member)>, Refusal> {
+        validate_readable(topic).map_err(TopicError::Name)?;
+        Ok(self.registry.find(topic).map(|topic| topic.members()).transpose()?.unwrap_or_default())
+    }
+
+    fn close(&mut self, _why: Disconnect) {
+        self.closed = true;
+    }
+}
