@@ -24,7 +24,8 @@ fuzz:
 	fuzz/smoke.sh 300
 
 autobahn:
-	@.ci/steps autobahn
+	cargo build --release
+	MILLRACE_BIN=target/release/millrace tests/autobahn/run.sh
 
 docs:
 	UPDATE_DOCS=1 cargo test --test config
