@@ -23,6 +23,8 @@ mod net;
 mod parse;
 #[path = "simulation/rng.rs"]
 mod rng;
+#[path = "simulation/scenarios.rs"]
+mod scenarios;
 #[path = "simulation/tamper.rs"]
 mod tamper;
 #[path = "simulation/text.rs"]
