@@ -80,6 +80,8 @@ pub const GATHER_EVENTS_MAX: usize = 1024;
 pub const TURN_WRITES_MAX: usize = 1024;
 /// Bytes written in one turn of a shard.
 pub const TURN_BYTES_MAX: usize = 8 << 20;
+/// Events looked at in one turn of a shard, per distinct filter and place.
+pub const TURN_LOOKS_MAX: usize = 64 << 10;
 /// Connections taken over in one turn.
 pub const TURN_ADOPT_MAX: usize = 64;
 /// Bytes read from one connection in one turn.

@@ -137,19 +137,10 @@ impl<N: Net> Shard<N> {
 
     /// Makes the gather for a subscription; `Wait` when it has lagged, which has been dealt with.
     fn prepare(&mut self, at: SubRef, head: u64, pin: &epoch::Guard) -> Step {
-        let Self { slots, gather, classes, shared, metrics, .. } = self;
-        let slot = &slots[at.slot as usize];
-        let sub = &slot.subs[at.index as usize];
+        let sub = self.slots[at.slot as usize].subs[at.index as usize];
         let key = Key { slot: at.slot, class: sub.class, cursor: sub.cursor, head };
-        if gather.is_for(key) {
-            return Step::Go;
-        }
-        metrics.gathers.bump(1);
-        match gather.fill(key, classes.get(sub.class), &slot.topic, &*shared.extract, pin) {
-            Ok(()) => {
-                metrics.conflated.bump(gather.conflated());
-                Step::Go
-            }
+        match self.fill(key, pin) {
+            Ok(()) => Step::Go,
             Err(lagged) => {
                 self.lagged(at, lagged);
                 Step::Wait

@@ -14,7 +14,7 @@ use slab::Slab;
 
 use super::class::Classes;
 use super::conn::{Conn, Handoff, SubRef};
-use super::gather::{Gather, Key};
+use super::gather::{Gather, Key, Lagged};
 use super::joined::Joined;
 use super::mailbox::{Letter, Mailbox};
 use super::net::Net;
@@ -24,7 +24,7 @@ use super::slot::Slot;
 use super::upkeep::Upkeep;
 use crate::engine::filter::Extract;
 use crate::engine::{Now, Publish, Registry};
-use crate::limits::{TURN_ADOPT_MAX, TURN_BYTES_MAX, TURN_WRITES_MAX};
+use crate::limits::{TURN_ADOPT_MAX, TURN_BYTES_MAX, TURN_LOOKS_MAX, TURN_WRITES_MAX};
 use crate::metrics::ShardMetrics;
 
 /// How far apart two passes over the same subscriptions begin; a prime, so that all places get their turn.
@@ -96,15 +96,21 @@ pub struct Shard<N: Net> {
 pub(super) struct Budget {
     pub writes: usize,
     pub bytes: usize,
+    pub looks: usize,
 }
 
 impl Budget {
     fn full() -> Self {
-        Self { writes: TURN_WRITES_MAX, bytes: TURN_BYTES_MAX }
+        Self { writes: TURN_WRITES_MAX, bytes: TURN_BYTES_MAX, looks: TURN_LOOKS_MAX }
     }
 
     pub(super) fn spent(&self) -> bool {
-        self.writes == 0 || self.bytes == 0
+        self.writes == 0 || self.bytes == 0 || self.looks == 0
+    }
+
+    /// Events were looked at, which costs though a filter may want none of them.
+    fn look(&mut self, events: u64) {
+        self.looks = self.looks.saturating_sub(events as usize);
     }
 
     pub(super) fn spend(&mut self, bytes: usize) {
@@ -291,22 +297,16 @@ impl<N: Net> Shard<N> {
 
     /// Makes or reuses the gather for `key` and writes it to one live subscription.
     fn write_gathered(&mut self, key: Key, index: usize, pin: &epoch::Guard) -> Wrote {
-        let Self { slots, gather, net, metrics, .. } = self;
-        let slot = &mut slots[key.slot as usize];
-        if !gather.is_for(key) {
-            metrics.gathers.bump(1);
-            let class = self.classes.get(key.class);
-            if gather.fill(key, class, &slot.topic, &*self.shared.extract, pin).is_err() {
-                // The pump finds the lag again and deals with it.
-                let conn = slot.subs[index].conn;
-                self.suspend_all(conn);
-                self.make_ready(conn);
-                return Wrote::Suspended;
-            }
-            metrics.conflated.bump(gather.conflated());
+        if self.fill(key, pin).is_err() {
+            // The pump finds the lag again and deals with it.
+            let conn = self.slots[key.slot as usize].subs[index].conn;
+            self.suspend_all(conn);
+            self.make_ready(conn);
+            return Wrote::Suspended;
         }
+        let Self { slots, gather, net, .. } = self;
         let bytes = gather.bytes();
-        let sub = &mut slot.subs[index];
+        let sub = &mut slots[key.slot as usize].subs[index];
         if bytes.is_empty() {
             sub.cursor = gather.to();
             return Wrote::All;
@@ -323,6 +323,19 @@ impl<N: Net> Shard<N> {
                 Wrote::Suspended
             }
         }
+    }
+
+    /// Makes the gather for `key`, unless the last one was for the same.
+    pub(super) fn fill(&mut self, key: Key, pin: &epoch::Guard) -> Result<(), Lagged> {
+        let Self { slots, gather, classes, shared, metrics, budget, .. } = self;
+        if gather.is_for(key) {
+            return Ok(());
+        }
+        metrics.gathers.bump(1);
+        gather.fill(key, classes.get(key.class), &slots[key.slot as usize].topic, &*shared.extract, pin)?;
+        metrics.conflated.bump(gather.conflated());
+        budget.look(gather.to() - key.cursor);
+        Ok(())
     }
 
     fn count_write(&mut self, bytes: usize, events: u64) {
