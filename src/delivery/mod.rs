@@ -8,6 +8,7 @@
 pub mod class;
 pub mod clock;
 pub mod conn;
+mod deliver;
 pub mod driver;
 pub mod gather;
 pub mod host;
