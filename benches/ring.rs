@@ -95,6 +95,7 @@ impl Log for Drawn {
 }
 
 /// The time that `threads` take for `count` appends together.
+#[allow(clippy::disallowed_methods, reason = "a bench measures time")]
 fn together<L: Log>(threads: u64, count: u64) -> Duration {
     let log = Arc::new(L::default());
     let start = Instant::now();
