@@ -82,7 +82,8 @@ impl<N: Net> Shard<N> {
         let index = found.subs.len() as u32;
         let back = conn.subs.push(SubRef { slot, index });
         let key = self.net.key(&conn.socket);
-        let marks = SubMarks { present, indirect: !conn.is_direct(), ..SubMarks::default() };
+        let caught_up = cursor >= found.topic.head();
+        let marks = SubMarks { present, caught_up, indirect: !conn.is_direct(), ..SubMarks::default() };
         found.subs.push(Sub { cursor, key, conn: id, class, back, marks });
         self.metrics.subscriptions.set(self.metrics.subscriptions.get() + 1);
         self.refresh_indirect(id);

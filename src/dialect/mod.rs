@@ -111,7 +111,11 @@ impl Outcome {
             Start::Now => (head, Some(0)),
             Start::Oldest => (oldest - 1, Some(0)),
             Start::Created => (oldest - 1, Some(oldest - 1)),
-            Start::Since(time) => (before_time(&topic, time), Some(0)),
+            // What has expired may have been published since then, or before.
+            Start::Since(time) => match before_time(&topic, time) {
+                offset if offset > 0 && offset == oldest - 1 => (offset, None),
+                offset => (offset, Some(0)),
+            },
             Start::After { epoch, offset } if foreign(epoch) || offset > head => (oldest - 1, None),
             Start::After { offset, .. } => {
                 (offset.max(oldest - 1), Some((oldest - 1).saturating_sub(offset)))

@@ -118,7 +118,8 @@ fn begins(spec: &Spec, topic: &str, message: &Message, truth: &Truth<'_>) -> Ver
     if !known || newborn().is_ok() && spec.name.contains('*') {
         return newborn();
     }
-    ensure(told == (Some(true), Some(0)), || "nothing can be missed".into())?;
+    let unknown = told == (Some(false), None) && matches!(spec.start, Start::Since(_)) && offset > 0;
+    ensure(unknown || told == (Some(true), Some(0)), || "nothing can be missed".into())?;
     match spec.start {
         Start::Now => {
             let before =
@@ -130,6 +131,7 @@ fn begins(spec: &Spec, topic: &str, message: &Message, truth: &Truth<'_>) -> Ver
             let left_out = &truth.log.life(topic, epoch)[..offset as usize];
             let wanted =
                 left_out.iter().rposition(|event| event.time_ms >= time).map_or(0, |at| at as u64 + 1);
+            ensure(wanted == 0 || unknown, || format!("it leaves out {wanted} and says that it does not"))?;
             ensure(truth.is_gone(topic, epoch, wanted), || format!("it leaves out {wanted}, which is kept"))
         }
         Start::After { .. } => Err("positions are given by topic here".into()),

@@ -133,6 +133,8 @@ impl Multiplex {
         let reference = request.reference.map(RawValue::get);
         host.send("subscribed", &messages::watching(pattern, topics.len(), reference));
         self.patterns.insert(pattern.into(), Watching { read: read.clone(), topics: Vec::new() });
+        // Who has positions has been here: a topic without one came into being meanwhile.
+        let start = if positions.is_empty() { start } else { Start::After { epoch: None, offset: 0 } };
         for topic in topics {
             let start = positions.get(&**topic.name()).unwrap_or(&start).clone();
             self.read(topic.name(), Some(pattern), &read, start, None, host);

@@ -95,28 +95,32 @@ pub fn parse_reader(
     })
 }
 
-/// A multiplexed stream: what to read, and where single topics resume.
+/// A multiplexed stream: what to read, and, if it is resumed, where single topics are.
 ///
 /// # Errors
 /// Names the parameter.
 pub fn parse_sse(
     query: &[(String, String)],
     last_event_id: Option<&str>,
-) -> Result<(Vec<Wanted>, HashMap<String, Start>), RequestError> {
+) -> Result<(Vec<Wanted>, Option<HashMap<String, Start>>), RequestError> {
     let topics: Vec<_> = query.iter().filter(|(key, _)| key == "topic").map(|(_, value)| value).collect();
     if topics.len() > SSE_TOPICS_MAX {
         return Err(wrong("topic", format!("at most {SSE_TOPICS_MAX}")));
     }
-    let positions = last_event_id.or(find(query, "positions")).unwrap_or_default();
+    let positions = last_event_id.or(find(query, "positions"));
     // An id of this stream is a list of positions; none of its parameters is a single one.
     let single: Vec<_> = query.iter().filter(|(key, _)| key != "after").cloned().collect();
     let wanted =
         topics.into_iter().map(|topic| parse_reader(topic, &single, None)).collect::<Result<_, _>>()?;
-    Ok((wanted, parse_positions(positions)?))
+    Ok((wanted, positions.map(parse_positions).transpose()?))
 }
 
+/// The id of a multiplexed stream that reads no topic yet: a client that comes back with it gets those that
+/// came into being meanwhile from their first event.
+pub(super) const NOWHERE: &str = "-";
+
 fn parse_positions(text: &str) -> Result<HashMap<String, Start>, RequestError> {
-    let parts = text.split(',').filter(|part| !part.is_empty()).take(SSE_TOPICS_MAX);
+    let parts = text.split(',').filter(|part| !part.is_empty() && *part != NOWHERE).take(SSE_TOPICS_MAX);
     parts.map(parse_named_position).collect()
 }
 

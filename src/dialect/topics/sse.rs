@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::super::{Dialect, Gap, Host, Message, Place, Refusal, Start, Subscribe, Transport, frame};
 use super::reader::{Wanted, say_goodbye};
+use super::request::NOWHERE;
 use super::{messages, view};
 use crate::engine::Topic;
 use crate::error::Disconnect;
@@ -18,13 +19,17 @@ pub struct MultiplexSse {
     transport: Transport,
     wanted: Vec<Wanted>,
     positions: HashMap<String, Start>,
+    /// Whether the client has been here: a topic of a pattern for which it has no position is one that came into
+    /// being while it was away.
+    resumed: bool,
     topics: usize,
 }
 
 impl MultiplexSse {
-    /// A stream of what `wanted` says, resumed at `positions`, topic by topic.
-    pub fn new(transport: Transport, wanted: Vec<Wanted>, positions: HashMap<String, Start>) -> Self {
-        Self { transport, wanted, positions, topics: 0 }
+    /// A stream of what `wanted` says, resumed at `positions` if there are any.
+    pub fn new(transport: Transport, wanted: Vec<Wanted>, positions: Option<HashMap<String, Start>>) -> Self {
+        let resumed = positions.is_some();
+        Self { transport, wanted, positions: positions.unwrap_or_default(), resumed, topics: 0 }
     }
 
     fn read(&mut self, index: usize, topic: &str, default: Start, host: &mut dyn Host) {
@@ -60,9 +65,12 @@ impl MultiplexSse {
         let pattern = self.wanted[index].topic.clone();
         match host.watch(&pattern) {
             Ok(topics) => {
-                host.send("subscribed", &messages::watching(&pattern, topics.len(), None));
+                let id = positions(host.places().iter().map(|(topic, offset)| (&**topic, *offset)));
+                host.send_at("subscribed", &id, &messages::watching(&pattern, topics.len(), None));
+                let fresh = Start::After { epoch: None, offset: 0 };
+                let start = if self.resumed { fresh } else { self.wanted[index].start.clone() };
                 for topic in topics {
-                    let start = self.wanted[index].start.clone();
+                    let start = start.clone();
                     self.read(index, topic.name(), start, host);
                 }
             }
@@ -117,6 +125,9 @@ fn positions<'t>(places: impl Iterator<Item = (&'t Topic, u64)>) -> Vec<u8> {
         id.extend_from_slice(topic.name().as_bytes());
         id.push(b'=');
         super::write_position(topic.epoch(), offset, &mut id);
+    }
+    if id.is_empty() {
+        id.extend_from_slice(NOWHERE.as_bytes());
     }
     id
 }
