@@ -14,5 +14,5 @@ pub use messages::{write_event, write_member, write_position};
 pub use multiplex::Multiplex;
 pub use publish::Publisher;
 pub use reader::Reader;
-pub use request::{Page, RequestError, parse_page, parse_position, parse_reader, parse_sse};
+pub use request::{Page, Positions, RequestError, parse_page, parse_position, parse_reader, parse_sse};
 pub use sse::MultiplexSse;

@@ -95,6 +95,9 @@ pub fn parse_reader(
     })
 }
 
+/// Where a client is, topic by topic.
+pub type Positions = HashMap<String, Start>;
+
 /// A multiplexed stream: what to read, and, if it is resumed, where single topics are.
 ///
 /// # Errors
@@ -102,7 +105,7 @@ pub fn parse_reader(
 pub fn parse_sse(
     query: &[(String, String)],
     last_event_id: Option<&str>,
-) -> Result<(Vec<Wanted>, Option<HashMap<String, Start>>), RequestError> {
+) -> Result<(Vec<Wanted>, Option<Positions>), RequestError> {
     let topics: Vec<_> = query.iter().filter(|(key, _)| key == "topic").map(|(_, value)| value).collect();
     if topics.len() > SSE_TOPICS_MAX {
         return Err(wrong("topic", format!("at most {SSE_TOPICS_MAX}")));
@@ -119,7 +122,7 @@ pub fn parse_sse(
 /// came into being meanwhile from their first event.
 pub(super) const NOWHERE: &str = "-";
 
-fn parse_positions(text: &str) -> Result<HashMap<String, Start>, RequestError> {
+fn parse_positions(text: &str) -> Result<Positions, RequestError> {
     let parts = text.split(',').filter(|part| !part.is_empty() && *part != NOWHERE).take(SSE_TOPICS_MAX);
     parts.map(parse_named_position).collect()
 }

@@ -2,12 +2,11 @@
 //! `Last-Event-ID` resumes them all; it precedes the shared frame of the event within the same SSE event, so
 //! that a client has both or neither.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::super::{Dialect, Gap, Host, Message, Place, Refusal, Start, Subscribe, Transport, frame};
 use super::reader::{Wanted, say_goodbye};
-use super::request::NOWHERE;
+use super::request::{NOWHERE, Positions};
 use super::{messages, view};
 use crate::engine::Topic;
 use crate::error::Disconnect;
@@ -18,7 +17,7 @@ use crate::limits::SSE_TOPICS_MAX;
 pub struct MultiplexSse {
     transport: Transport,
     wanted: Vec<Wanted>,
-    positions: HashMap<String, Start>,
+    positions: Positions,
     /// Whether the client has been here: a topic of a pattern for which it has no position is one that came into
     /// being while it was away.
     resumed: bool,
@@ -27,7 +26,7 @@ pub struct MultiplexSse {
 
 impl MultiplexSse {
     /// A stream of what `wanted` says, resumed at `positions` if there are any.
-    pub fn new(transport: Transport, wanted: Vec<Wanted>, positions: Option<HashMap<String, Start>>) -> Self {
+    pub fn new(transport: Transport, wanted: Vec<Wanted>, positions: Option<Positions>) -> Self {
         let resumed = positions.is_some();
         Self { transport, wanted, positions: positions.unwrap_or_default(), resumed, topics: 0 }
     }
