@@ -38,10 +38,10 @@ pub struct Args {
     #[arg(long)]
     pub events: Option<u64>,
     /// Seconds of the first round
-    #[arg(long, default_value_t = 1.5)]
+    #[arg(long, default_value_t = 0.5)]
     pub seconds: f64,
     /// Rounds for each side
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 15)]
     pub rounds: usize,
     /// How events come
     #[arg(long, value_enum, default_value = "ws")]
