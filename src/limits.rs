@@ -104,8 +104,6 @@ pub const PUMP_ROUNDS: usize = 4;
 pub const PAUSE_BYTES: usize = 64 << 10;
 /// Failed lines that the answer to a batch names; further ones are counted.
 pub const FAILED_LINES_MAX: usize = 1000;
-/// Longest query string of a request, bytes.
-pub const QUERY_BYTES_MAX: usize = 64 << 10;
 
 // ---- Defaults of the configuration (src/config/table.rs names each setting after what it bounds). ----
 
