@@ -155,6 +155,44 @@ pub const IDEMPOTENCY_SECONDS: u64 = 300;
 /// Time after which a topic that keeps nothing and has no reader is removed, seconds (default).
 pub const TOPIC_IDLE_SECONDS: u64 = 600;
 
+/// Connections of one user of the `stream` protocol (default).
+pub const STREAM_CONNECTIONS_PER_USER: usize = 10;
+/// Time between its heartbeats, seconds (default).
+pub const STREAM_HEARTBEAT_SECONDS: u64 = 30;
+/// Time after which its quiet connections are closed, seconds (default).
+pub const STREAM_IDLE_SECONDS: u64 = 300;
+/// Time for the first message of `/v1/stream/all`, seconds (default).
+pub const STREAM_SUBSCRIBE_SECONDS: u64 = 5;
+/// Time between looks at the database of the `events` protocol, milliseconds (default).
+pub const EVENTS_POLL_MILLIS: u64 = 100;
+/// Clients of one session of the `events` protocol (default).
+pub const EVENTS_CLIENTS_PER_SESSION: usize = 10;
+/// Events of its batches (default).
+pub const EVENTS_BATCH_SIZE: usize = 50;
+/// Time its events wait for others, milliseconds (default).
+pub const EVENTS_BATCH_MILLIS: u64 = 50;
+/// Time to authenticate by message in the `channels` protocol, seconds (default).
+pub const CHANNELS_AUTH_SECONDS: u64 = 10;
+/// Connections of one analysis (default).
+pub const ANALYSIS_CONNECTIONS: usize = 100;
+/// Connections of all analyses (default).
+pub const ANALYSIS_CONNECTIONS_TOTAL: usize = 1000;
+/// Longest life of a connection to an analysis, seconds (default).
+pub const ANALYSIS_TIMEOUT_SECONDS: u64 = 3600;
+/// Silence after which its client is sent a ping message, seconds (default).
+pub const ANALYSIS_PING_SECONDS: u64 = 30;
+/// Events that an analysis takes a second (default).
+pub const ANALYSIS_EVENTS_PER_SECOND: usize = 50;
+/// Time for which its thoughts are collected, milliseconds (default).
+pub const ANALYSIS_THOUGHT_MILLIS: u64 = 100;
+/// Events it keeps (default).
+pub const ANALYSIS_BUFFER_EVENTS: usize = 1000;
+/// Age up to which it keeps them, seconds (default).
+pub const ANALYSIS_BUFFER_SECONDS: u64 = 300;
+
+/// Time for which an analysis without events and readers keeps its numbering, seconds (default).
+pub const ANALYSIS_IDLE_SECONDS: u64 = 86_400;
+
 /// Most segments the configuration accepts in a pattern; as many as a topic name can have.
 pub const PATTERN_SEGMENTS_MAX: usize = TOPIC_NAME_BYTES_MAX.div_ceil(2);
 /// Most API keys of a configuration: each attempt to authenticate compares with all of them.

@@ -33,7 +33,8 @@ static ALLOCATOR: Measuring = Measuring;
 fn registry() -> Registry {
     let slow = Slow { policy: SlowPolicy::Disconnect, events: 1, bytes: 1, stall_ms: 1 };
     let retention = Retention { events: 10_000, bytes: 1 << 20, age_ms: 1000 };
-    let space = Namespace { retention, slow, presence: true, idempotency_ms: 1000, idle_ms: 1000 };
+    let space =
+        Namespace { retention, slow, presence: true, idempotency_ms: 1000, idle_ms: 1000, rate: None };
     Registry::new(Namespaces::new(Vec::new(), space), TOPICS, 1)
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
+use millrace::auth::Identity;
 use millrace::dialect::topics::{Multiplex, Publisher as Publishing};
 use millrace::dialect::{Dialect, Host, Message, Outcome, Refusal, Subscribe, Transport};
 use millrace::engine::name::{Pattern, validate_readable};
@@ -47,6 +48,7 @@ struct Fake {
     subscribed: BTreeSet<String>,
     patterns: BTreeSet<String>,
     reported: HashSet<(String, String)>,
+    identity: Identity,
     sent: usize,
     closed: bool,
 }
@@ -55,11 +57,21 @@ impl Fake {
     fn new() -> Self {
         let retention = Retention { events: 8, bytes: 1 << 16, age_ms: 0 };
         let slow = Slow { policy: SlowPolicy::Disconnect, events: 8, bytes: 0, stall_ms: 0 };
-        let space = Namespace { retention, slow, presence: true, idempotency_ms: 1000, idle_ms: 0 };
+        let space =
+            Namespace { retention, slow, presence: true, idempotency_ms: 1000, idle_ms: 0, rate: None };
         let registry = Arc::new(Registry::new(Namespaces::new(Vec::new(), space), 16, 1));
-        let publisher = Publisher::new(Arc::clone(&registry), Arc::default());
+        let publisher = Publisher::new(Arc::clone(&registry), Arc::default(), Arc::default());
         let (subscribed, patterns, reported) = Default::default();
-        Self { registry, publisher, subscribed, patterns, reported, sent: 0, closed: false }
+        Self {
+            registry,
+            publisher,
+            subscribed,
+            patterns,
+            reported,
+            identity: Identity::anonymous(),
+            sent: 0,
+            closed: false,
+        }
     }
 
     /// Tells the dialect of topics that came into being, as a shard would.
@@ -152,6 +164,30 @@ impl Host for Fake {
     fn presence(&mut self, topic: &str) -> Result<Vec<(String, Member)>, Refusal> {
         validate_readable(topic).map_err(TopicError::Name)?;
         Ok(self.registry.find(topic).map(|topic| topic.members()).transpose()?.unwrap_or_default())
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn authenticate(&mut self, _token: &str) {}
+
+    fn wake_after(&mut self, _millis: u64) {}
+
+    fn unheard_ms(&self) -> u64 {
+        0
+    }
+
+    fn silent_ms(&self) -> u64 {
+        0
+    }
+
+    fn take_place(&mut self, _name: &str, _limit: usize) -> bool {
+        true
+    }
+
+    fn summary(&mut self, topic: &str) -> Option<Vec<u8>> {
+        self.publisher.summary(topic, self.now())
     }
 
     fn close(&mut self, _why: Disconnect) {

@@ -32,7 +32,7 @@ impl Action {
 }
 
 /// Patterns by action.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
     publish: Vec<Pattern>,
     subscribe: Vec<Pattern>,

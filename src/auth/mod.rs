@@ -3,7 +3,9 @@
 //! Never keeps, prints or logs a token.
 
 mod grants;
+mod identity;
 mod token;
+mod verdict;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,33 +13,14 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
+pub use crate::config::Role;
 pub use grants::{Action, Grants};
+pub use identity::{Identity, Profile};
 pub use token::token_from;
+pub use verdict::{AuthError, Authenticate, Later, Verdict};
 
 use crate::config::KeyConfig;
 use crate::limits::TOKEN_BYTES_MAX;
-
-/// Who is there and what it may do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// Name of the key; stands in logs and as the `user` of presence. Empty for nobody in particular.
-    pub name: String,
-    /// What it may do.
-    pub grants: Grants,
-}
-
-impl Identity {
-    /// Nobody in particular, who may do everything: everybody, where no keys are configured.
-    pub fn anonymous() -> Self {
-        Self { name: String::new(), grants: Grants::everything() }
-    }
-
-    /// Whether it may do `action` on a topic, or on every topic a pattern can select. `$presence.a` counts as the
-    /// presence of `a`, and nobody may publish to it.
-    pub fn may(&self, action: Action, topic_or_pattern: &str) -> bool {
-        self.grants.allow(action, topic_or_pattern)
-    }
-}
 
 /// The configured keys. About 300 B each.
 pub struct Keys {
@@ -85,8 +68,14 @@ impl Keys {
     }
 }
 
+impl Authenticate for Keys {
+    fn authenticate(&self, token: &str, _unix_ms: u64, _later: Later) -> Option<Verdict> {
+        Some(self.identify(Some(token)).ok_or(AuthError::Invalid))
+    }
+}
+
 fn identity(key: &KeyConfig) -> Identity {
-    Identity { name: key.name.clone(), grants: Grants::of(key) }
+    Identity::new(&key.name, key.role, Grants::of(key))
 }
 
 impl fmt::Debug for Keys {

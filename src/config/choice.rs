@@ -7,7 +7,7 @@ use super::kind::{Kind, Word};
 macro_rules! choice {
     ($(#[doc = $about:literal])+ $name:ident { $($(#[doc = $effect:literal])+ $variant:ident = $word:literal,)+ }) => {
         $(#[doc = $about])+
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum $name { $($(#[doc = $effect])+ $variant,)+ }
 
         impl Kind for $name {
@@ -35,6 +35,30 @@ choice! {
         Text = "text",
         /// One JSON object a line.
         Json = "json",
+    }
+}
+
+choice! {
+    /// How far somebody is trusted; each level includes those before it.
+    Role {
+        /// Reads.
+        Observer = "observer",
+        /// Reads logs too.
+        Admin = "admin",
+        /// As `admin`, as far as streams go.
+        Authority = "authority",
+        /// Everything.
+        Root = "root",
+    }
+}
+
+choice! {
+    /// How clients of the protocols other than the native one are refused.
+    Refuse {
+        /// The handshake succeeds, then the connection is closed with a code and a reason, which browsers can read.
+        Close = "close",
+        /// By HTTP status, before the handshake.
+        Http = "http",
     }
 }
 

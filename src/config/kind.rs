@@ -158,6 +158,25 @@ pub fn quote(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// A file's path; empty for none.
+pub struct File;
+
+impl Kind for File {
+    type Value = PathBuf;
+    const NAME: &'static str = "path";
+
+    fn read(word: &Word) -> Result<PathBuf, String> {
+        match word {
+            Word::Text(text) => Ok(text.into()),
+            _ => Err("write a path in quotes".into()),
+        }
+    }
+
+    fn show(value: &PathBuf) -> String {
+        quote(&value.to_string_lossy())
+    }
+}
+
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {

@@ -9,21 +9,25 @@ mod namespaces;
 mod pattern;
 mod print;
 mod problem;
+mod protocols;
 mod raw;
 mod resolve;
+mod section;
 mod table;
 mod units;
 
 use std::path::PathBuf;
 
-pub use choice::{LogFormat, SkipTo, SlowPolicy};
+pub use choice::{LogFormat, Refuse, Role, SkipTo, SlowPolicy};
 pub use key::KeyHash;
 pub use kind::Listen;
 pub use namespaces::Namespaces;
 pub use pattern::Pattern;
 pub use print::{to_markdown, to_toml};
 pub use problem::{Origin, Problem, Problems};
-pub use table::{Delivery, General, KeyConfig, Limits, Namespace, Setting, Timing, settings};
+pub use protocols::{Analysis, Channels, Events, Stream};
+pub use section::Setting;
+pub use table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
 
 /// The configuration of a server: every value is there and they fit together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +40,14 @@ pub struct Config {
     pub timing: Timing,
     /// How bytes get to readers.
     pub delivery: Delivery,
+    /// The `stream` protocol.
+    pub stream: Stream,
+    /// The `events` protocol.
+    pub events: Events,
+    /// The `channels` protocol.
+    pub channels: Channels,
+    /// The `analysis` protocol.
+    pub analysis: Analysis,
     /// How topics behave, by pattern.
     pub namespaces: Namespaces,
     /// API keys; none means that everybody may do everything.

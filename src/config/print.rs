@@ -2,7 +2,9 @@
 
 use super::Config;
 use super::kind::quote;
-use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Setting, Timing, settings};
+use super::protocols::{Analysis, Channels, Events, Stream};
+use super::section::Setting;
+use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
 
 /// The effective configuration as TOML with the effect of each setting above it. Reading it back gives the same
 /// configuration. Contains the hashes of keys, as the file does, and no key.
@@ -12,6 +14,10 @@ pub fn to_toml(config: &Config) -> String {
     write_section(&mut out, "[limits]", Limits::SETTINGS, &config.limits.show());
     write_section(&mut out, "[timing]", Timing::SETTINGS, &config.timing.show());
     write_section(&mut out, "[delivery]", Delivery::SETTINGS, &config.delivery.show());
+    write_section(&mut out, "[stream]", Stream::SETTINGS, &config.stream.show());
+    write_section(&mut out, "[events]", Events::SETTINGS, &config.events.show());
+    write_section(&mut out, "[channels]", Channels::SETTINGS, &config.channels.show());
+    write_section(&mut out, "[analysis]", Analysis::SETTINGS, &config.analysis.show());
     write_section(&mut out, "[namespaces.default]", Namespace::SETTINGS, &config.namespaces.default().show());
     for (pattern, space) in config.namespaces.others() {
         let heading = format!("[namespaces.{}]", quote(pattern.as_str()));

@@ -8,10 +8,12 @@ use toml::de::{DeTable, DeValue};
 
 use super::kind::{Kind, Word};
 use super::problem::{Origin, Problems, nearest};
+use super::section::Setting;
 use super::table;
 
 /// Settings named at the top, and the sections that hold nothing but settings.
-const PLAIN_SECTIONS: [&str; 3] = ["limits", "timing", "delivery"];
+const PLAIN_SECTIONS: [&str; 7] =
+    ["limits", "timing", "delivery", "stream", "events", "channels", "analysis"];
 /// The section every namespace inherits from.
 pub const DEFAULT_NAMESPACE: &str = "namespaces.default";
 /// Variables of the environment that belong to the client commands or name the file itself.
@@ -171,7 +173,7 @@ impl Raw {
     }
 }
 
-fn flag_name(setting: &table::Setting) -> String {
+fn flag_name(setting: &Setting) -> String {
     setting.flag().map_or_else(|| format!("--set {}", setting.key()), |flag| format!("--{flag}"))
 }
 
@@ -194,16 +196,14 @@ fn known(section: &str, name: &str) -> bool {
 
 /// Says that a name is unknown, and which one was probably meant.
 fn unknown(section: &str, name: &str) -> String {
-    let headings =
-        if section.is_empty() { &["limits", "timing", "delivery", "namespaces", "keys"][..] } else { &[] };
-    let names = table::section(section).map(|setting| setting.name).chain(headings.iter().copied());
+    let headings = PLAIN_SECTIONS.iter().chain(&["namespaces", "keys"]).filter(|_| section.is_empty());
+    let names = table::section(section).map(|setting| setting.name).chain(headings.copied());
     let place = if section.is_empty() { String::new() } else { format!(" in [{section}]") };
     format!("unknown setting `{name}`{place}{}", meant(nearest(name, names)))
 }
 
 fn unknown_key(key: &str) -> String {
-    let keys: Vec<String> =
-        table::settings().filter(|s| s.env().is_some()).map(table::Setting::key).collect();
+    let keys: Vec<String> = table::settings().filter(|s| s.env().is_some()).map(Setting::key).collect();
     format!("unknown setting `{key}`{}", meant(nearest(key, keys.iter().map(String::as_str))))
 }
 

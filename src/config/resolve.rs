@@ -5,6 +5,7 @@ use super::Config;
 use super::namespaces::Namespaces;
 use super::pattern::Pattern;
 use super::problem::{Origin, Problems};
+use super::protocols::{Analysis, Channels, Events, Stream};
 use super::raw::{DEFAULT_NAMESPACE, Headed, Raw, Reader, Section};
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing};
 use crate::limits::{KEYS_MAX, RETAIN_EVENTS_MAX};
@@ -21,12 +22,29 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
     let limits = Limits::resolve(&mut reader(&limits_said, &mut problems), &Limits::default());
     let timing = Timing::resolve(&mut reader(&raw.take("timing"), &mut problems), &Timing::default());
     let delivery = Delivery::resolve(&mut reader(&raw.take("delivery"), &mut problems), &Delivery::default());
+    let stream = Stream::resolve(&mut reader(&raw.take("stream"), &mut problems), &Stream::default());
+    let events = Events::resolve(&mut reader(&raw.take("events"), &mut problems), &Events::default());
+    let channels = Channels::resolve(&mut reader(&raw.take("channels"), &mut problems), &Channels::default());
+    let analysis = Analysis::resolve(&mut reader(&raw.take("analysis"), &mut problems), &Analysis::default());
     let namespaces = namespaces(&mut raw, &mut problems);
     let keys = keys(&raw.keys, &mut problems);
     check_openness(&general, &said, raw.keys.is_empty(), &mut problems);
     check_event_fits_body(&limits, &limits_said, &mut problems);
     let warnings = raw.warnings;
-    problems.or(Config { general, limits, timing, delivery, namespaces, keys, test_echo: false, warnings })
+    problems.or(Config {
+        general,
+        limits,
+        timing,
+        delivery,
+        stream,
+        events,
+        channels,
+        analysis,
+        namespaces,
+        keys,
+        test_echo: false,
+        warnings,
+    })
 }
 
 fn reader<'a>(section: &'a Section, problems: &'a mut Problems) -> Reader<'a> {

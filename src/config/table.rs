@@ -4,86 +4,13 @@
 
 use std::time::Duration;
 
-use super::choice::{LogFormat, SkipTo, SlowPolicy};
+use super::choice::{LogFormat, Refuse, Role, SkipTo, SlowPolicy};
 use super::key::KeyHash;
-use super::kind::{Addresses, Bytes, Count, Kind, Listen, Millis, Patterns, Seconds, Switch, Text};
+use super::kind::{Addresses, Bytes, Count, Listen, Millis, Patterns, Seconds, Switch, Text};
 use super::pattern::Pattern;
-use super::raw::Reader;
+use super::protocols::{Analysis, Channels, Events, Stream};
+use super::section::{Setting, section};
 use crate::limits;
-
-/// One line of the table.
-pub struct Setting {
-    /// Table of the file it stands in; empty at the top.
-    pub section: &'static str,
-    /// Name within the section.
-    pub name: &'static str,
-    /// Name of its kind.
-    pub kind: &'static str,
-    /// Writes the default as TOML.
-    pub default: fn() -> String,
-    /// What it does, and what a larger value costs.
-    pub effect: &'static str,
-}
-
-impl Setting {
-    /// The dotted key, as `--set` and messages name it.
-    pub fn key(&self) -> String {
-        if self.section.is_empty() { self.name.into() } else { format!("{}.{}", self.section, self.name) }
-    }
-
-    /// The environment variable that sets it. `None` for what only the file can say.
-    pub fn env(&self) -> Option<String> {
-        let said = format!("MILLRACE_{}", self.key().replace('.', "_").to_uppercase());
-        (self.section != "keys").then_some(said)
-    }
-
-    /// Its own flag of `serve`; the others are set by `--set`.
-    pub fn flag(&self) -> Option<String> {
-        self.section.is_empty().then(|| self.name.replace('_', "-"))
-    }
-}
-
-/// Makes a section of the configuration: the plain struct, its defaults, and its lines of the table.
-macro_rules! section {
-    ($(#[doc = $about:literal])+ $struct:ident = $section:literal {
-        $($(#[doc = $effect:literal])+ $field:ident: $kind:ty = $default:expr;)+
-    }) => {
-        $(#[doc = $about])+
-        #[derive(Clone, Debug, PartialEq, Eq)]
-        pub struct $struct {
-            $($(#[doc = $effect])+ pub $field: <$kind as Kind>::Value,)+
-        }
-
-        impl Default for $struct {
-            fn default() -> Self {
-                Self { $($field: $default,)+ }
-            }
-        }
-
-        impl $struct {
-            /// The lines of the table.
-            pub const SETTINGS: &'static [Setting] = &[$(Setting {
-                section: $section,
-                name: stringify!($field),
-                kind: <$kind as Kind>::NAME,
-                default: || <$kind as Kind>::show(&$default),
-                effect: concat!($($effect),+),
-            },)+];
-
-            /// What was said, and `base` for what was not.
-            pub(super) fn resolve(said: &mut Reader<'_>, base: &Self) -> Self {
-                Self {
-                    $($field: said.take::<$kind>(stringify!($field)).unwrap_or_else(|| base.$field.clone()),)+
-                }
-            }
-
-            /// Every value as TOML, in the order of the table.
-            pub fn show(&self) -> Vec<String> {
-                vec![$(<$kind as Kind>::show(&self.$field),)+]
-            }
-        }
-    };
-}
 
 section! {
     /// The process as a whole.
@@ -92,6 +19,8 @@ section! {
         listen: Addresses = vec![Listen::Tcp(([127, 0, 0, 1], 8000).into())];
         /// Lets everybody on the network publish and read without keys.
         insecure_open: Switch = false;
+        /// How clients of the protocols other than the native one are refused: `close` lets the handshake succeed and then closes with a code and a reason, which browsers can read; `http` answers 401, 403, 429 or 503.
+        refuse: Refuse = Refuse::Close;
         /// Threads that deliver, each with its own epoll loop; 0 means one per core. About 1 MiB each.
         shards: Count<0> = 0;
         /// Threads that accept and take in publications; 0 means one per core. About 2 MiB each.
@@ -184,6 +113,10 @@ section! {
         idempotency_seconds: Seconds<0> = Duration::from_secs(limits::IDEMPOTENCY_SECONDS);
         /// Time after which a topic that keeps nothing and has no reader is removed. 0 means never.
         topic_idle_seconds: Seconds<0> = Duration::from_secs(limits::TOPIC_IDLE_SECONDS);
+        /// Events each topic takes a second; more are refused with 429. 0 means no bound.
+        publish_rate: Count<0> = 0;
+        /// Events it takes at once before `publish_rate` holds; as many as in a second when 0.
+        publish_burst: Count<0> = 0;
     }
 }
 
@@ -192,6 +125,8 @@ section! {
     KeyConfig = "keys" {
         /// Who it is: stands in logs and as the `user` of presence. Required.
         name: Text = String::new();
+        /// How far it is trusted: `observer`, `admin`, `authority` or `root`.
+        role: Role = Role::Observer;
         /// SHA-256 of the key: `printf %s KEY | sha256sum`. Required.
         hash: KeyHash = KeyHash([0; 32]);
         /// Topics it may publish to.
@@ -207,8 +142,19 @@ section! {
 
 /// The whole table, in the order of the file.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
-    let sections = [General::SETTINGS, Limits::SETTINGS, Timing::SETTINGS, Delivery::SETTINGS];
-    sections.into_iter().chain([Namespace::SETTINGS, KeyConfig::SETTINGS]).flatten()
+    let sections = [
+        General::SETTINGS,
+        Limits::SETTINGS,
+        Timing::SETTINGS,
+        Delivery::SETTINGS,
+        Stream::SETTINGS,
+        Events::SETTINGS,
+        Channels::SETTINGS,
+        Analysis::SETTINGS,
+        Namespace::SETTINGS,
+        KeyConfig::SETTINGS,
+    ];
+    sections.into_iter().flatten()
 }
 
 /// The settings of one section.

@@ -3,7 +3,6 @@
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Buf, Bytes};
 use mio::event::Source;
@@ -11,6 +10,7 @@ use mio::net::{TcpStream, UnixStream};
 
 use crate::auth::Identity;
 use crate::dialect::{Dialect, Transport};
+use crate::engine::Lease;
 use crate::limits::SCRATCH_BYTES_KEPT;
 use crate::wire::websocket::Decoder;
 
@@ -69,27 +69,8 @@ impl AsRawFd for Socket {
     }
 }
 
-/// A place under the limits on connections; given back when it is dropped.
-#[derive(Debug)]
-pub struct Lease(Arc<AtomicUsize>);
-
-impl Lease {
-    /// A place under `limit` (0 for none) of what `count` counts, if there is one.
-    pub fn take(count: &Arc<AtomicUsize>, limit: usize) -> Option<Self> {
-        let before = count.fetch_add(1, Ordering::AcqRel);
-        let lease = Self(Arc::clone(count));
-        (limit == 0 || before < limit).then_some(lease)
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// A connection's places: under the node's limit and its address's.
-pub type Leases = [Option<Lease>; 2];
+/// A connection's places under limits.
+pub type Leases = Vec<Lease>;
 
 /// A connection on its way from the handshake to a shard.
 pub struct Handoff<S = Socket> {
@@ -277,6 +258,8 @@ pub struct Flags {
     pub overdue: bool,
     /// The peer has sent its close.
     pub peer_closed: bool,
+    /// Its dialect wants to be asked at a time.
+    pub alarmed: bool,
 }
 
 /// See the module.
@@ -293,6 +276,8 @@ pub struct Conn<S> {
     pub decoder: Decoder,
     /// Who it is.
     pub identity: Arc<Identity>,
+    /// What came while its input waits for an answer.
+    pub unread: Option<Box<Vec<u8>>>,
     /// Its places under limits, held until the end.
     pub leases: Leases,
     /// When anything was heard last, monotonic milliseconds, wrapping.
@@ -301,6 +286,12 @@ pub struct Conn<S> {
     pub progress_ms: u32,
     /// When its timer is to come up, monotonic milliseconds, wrapping.
     pub wakeup_ms: u32,
+    /// When it is to be pinged next, monotonic milliseconds, wrapping.
+    pub ping_ms: u32,
+    /// When its dialect wants to be asked, monotonic milliseconds, wrapping, if [`Flags::alarmed`].
+    pub alarm_ms: u32,
+    /// The question whose answer its input waits for; 0 for none.
+    pub asked: u32,
     /// How bytes are framed.
     pub transport: Transport,
     /// See there.

@@ -35,6 +35,8 @@ impl<N: Net> Shard<N> {
         let pin = epoch::pin();
         let slot = &mut self.slots[id as usize];
         slot.interest.clear();
+        self.tell_notice(id);
+        let slot = &mut self.slots[id as usize];
         let head = slot.topic.head();
         let start = if slot.live == 0 { 0 } else { slot.at % slot.live };
         let first = self.walk(id, head, start, usize::MAX, &pin);
@@ -46,6 +48,21 @@ impl<N: Net> Shard<N> {
             // Whole pass: the next one begins elsewhere, so that nobody is always last.
             let slot = &mut self.slots[id as usize];
             slot.at = slot.at.wrapping_add(ROTATION);
+        }
+    }
+
+    /// Tells the readers of a topic what it has to tell them besides its events.
+    fn tell_notice(&mut self, id: u32) {
+        let slot = &mut self.slots[id as usize];
+        let number = slot.topic.notices().number();
+        if std::mem::replace(&mut slot.noticed, number) == number {
+            return;
+        }
+        let topic = std::sync::Arc::clone(&slot.topic);
+        let Some(text) = topic.notices().newest() else { return };
+        let readers: Vec<_> = slot.subs.iter().map(|sub| sub.conn).collect();
+        for conn in readers {
+            self.ask(conn, |dialect, host| dialect.noticed(&topic, &text, host));
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::net::Net;
 use super::shard::Shard;
-use crate::auth::Action;
+use crate::auth::{Action, Identity};
 use crate::dialect::{Host, Outcome, Refusal, Start, Subscribe, frame};
 use crate::engine::name::validate_readable;
 use crate::engine::presence::Member;
@@ -32,6 +32,9 @@ impl<N: Net> Shard<N> {
 impl<N: Net> ShardHost<'_, N> {
     fn allowed(&self, action: Action, topic: &str) -> Result<(), Refusal> {
         let identity = &self.shard.conns[self.conn as usize].identity;
+        if identity.has_expired(self.shard.now.unix_ms) {
+            return Err(Refusal::Expired);
+        }
         if identity.may(action, topic) { Ok(()) } else { Err(Refusal::Forbidden(action.name())) }
     }
 
@@ -132,6 +135,40 @@ impl<N: Net> Host for ShardHost<'_, N> {
         self.allowed(Action::Presence, topic)?;
         let found = self.shard.shared.registry.find(topic);
         Ok(found.map(|topic| topic.members()).transpose()?.unwrap_or_default())
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.shard.conns[self.conn as usize].identity
+    }
+
+    fn authenticate(&mut self, token: &str) {
+        self.shard.authenticate(self.conn, token);
+    }
+
+    fn wake_after(&mut self, millis: u64) {
+        let conn = &mut self.shard.conns[self.conn as usize];
+        conn.alarm_ms = (self.shard.now.millis() + millis) as u32;
+        conn.flags.alarmed = true;
+        self.shard.reschedule(self.conn);
+    }
+
+    fn unheard_ms(&self) -> u64 {
+        self.shard.unheard_ms(self.conn)
+    }
+
+    fn silent_ms(&self) -> u64 {
+        self.shard.silent_ms(self.conn)
+    }
+
+    fn take_place(&mut self, name: &str, limit: usize) -> bool {
+        let lease = self.shard.shared.counts.take(name, limit);
+        let taken = lease.is_some();
+        self.shard.conns[self.conn as usize].leases.extend(lease);
+        taken
+    }
+
+    fn summary(&mut self, topic: &str) -> Option<Vec<u8>> {
+        self.shard.shared.publisher.summary(topic, self.shard.now)
     }
 
     fn close(&mut self, why: Disconnect) {

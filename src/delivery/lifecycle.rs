@@ -29,10 +29,14 @@ impl<N: Net> Shard<N> {
             subs: Subs::None,
             decoder: Decoder::new(Role::Server, deflate),
             identity,
+            unread: None,
             leases,
             heard_ms: now_ms,
             progress_ms: now_ms,
             wakeup_ms: now_ms,
+            ping_ms: now_ms,
+            alarm_ms: now_ms,
+            asked: 0,
             transport,
             flags: Flags { prefixed: dialect.has_prefix(), ..Flags::default() },
             dialect: Some(dialect),
@@ -69,7 +73,8 @@ impl<N: Net> Shard<N> {
         if self.conns[id as usize].flags.closing {
             return;
         }
-        self.ask(id, |dialect, host| dialect.closing(why, host));
+        let parting = why.clone();
+        self.ask(id, |dialect, host| dialect.closing(parting, host));
         self.unsubscribe_all(id);
         let now_ms = self.now.millis();
         let conn = &mut self.conns[id as usize];

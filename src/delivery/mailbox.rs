@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::conn::Handoff;
 use super::pool::Drain;
+use crate::auth::Verdict;
 use crate::engine::{Topic, Wake, Watch};
 use crate::sync::{AtomicBool, Ordering, Queue, fence};
 
@@ -20,12 +21,23 @@ pub trait Alarm: Send + Sync {
     fn ring(&self);
 }
 
+/// Which connection asked what: connections' places are used again, numbers of questions are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The connection.
+    pub conn: u32,
+    /// The number.
+    pub number: u32,
+}
+
 /// Something for a shard to do.
 pub enum Letter {
     /// Take over a connection.
     Adopt(Box<Handoff>),
     /// A new topic matches a watched pattern.
     Created(u64, Arc<Topic>),
+    /// Somebody was asked about a token, and this is the verdict.
+    Verdict(Question, Verdict),
     /// Close everything at a pace, then end.
     Drain(Drain),
     /// End now.

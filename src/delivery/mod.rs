@@ -25,8 +25,9 @@ pub mod slow;
 mod subscriptions;
 pub mod sys;
 pub mod upkeep;
+mod verdict;
 pub mod wheel;
 
 pub use clock::Clock;
-pub use conn::{Handoff, Lease, Leases, Socket};
+pub use conn::{Handoff, Leases, Socket};
 pub use pool::{Drain, Shards};

@@ -65,7 +65,7 @@ impl<N: Net> Shard<N> {
     }
 
     fn wants_input(&self, token: usize) -> bool {
-        self.conns.get(token).is_some_and(|conn| !conn.flags.doomed && !conn.flags.paused)
+        self.conns.get(token).is_some_and(|conn| !conn.flags.doomed && !conn.flags.paused && conn.asked == 0)
     }
 
     /// The peer is gone; there is nobody left to tell.
@@ -98,6 +98,10 @@ impl<N: Net> Shard<N> {
         }
         let mut input = Input::new(bytes);
         loop {
+            if self.conns[id as usize].asked != 0 {
+                self.keep_unread(id, input.rest());
+                break;
+            }
             let decoder = &mut self.conns[id as usize].decoder;
             match decoder.next(&mut input, intake) {
                 Ok(Some(incoming)) => self.incoming(id, incoming),
@@ -109,6 +113,23 @@ impl<N: Net> Shard<N> {
             }
         }
         self.pause_if_full(id);
+    }
+
+    /// Keeps what has been read, at most one buffer of the shard, until an answer comes.
+    fn keep_unread(&mut self, id: u32, rest: &[u8]) {
+        if !rest.is_empty() {
+            self.conns[id as usize].unread.get_or_insert_default().extend_from_slice(rest);
+        }
+    }
+
+    /// Goes on with the input of a connection that has waited for an answer.
+    pub(super) fn release(&mut self, id: u32) {
+        if let Some(mut unread) = self.conns[id as usize].unread.take() {
+            self.received(id, &mut unread);
+        }
+        if let Some(reader) = &mut self.reader {
+            reader.more.push(id);
+        }
     }
 
     fn incoming(&mut self, id: u32, incoming: Incoming<'_>) {

@@ -21,8 +21,9 @@ use super::pool::Drain;
 use super::reader::Reader;
 use super::slot::Slot;
 use super::upkeep::Upkeep;
+use crate::auth::Authenticate;
 use crate::engine::filter::Extract;
-use crate::engine::{Now, Publish, Registry};
+use crate::engine::{Counts, Now, Publish, Registry};
 use crate::limits::{TURN_ADOPT_MAX, TURN_BYTES_MAX, TURN_LOOKS_MAX, TURN_WRITES_MAX};
 use crate::metrics::ShardMetrics;
 
@@ -35,6 +36,10 @@ pub struct Shared {
     pub publisher: Arc<dyn Publish>,
     /// Reads fields of events for filters.
     pub extract: Arc<dyn Extract>,
+    /// Checks tokens that clients send on an open connection.
+    pub authenticator: Arc<dyn Authenticate>,
+    /// Connections under limits, by name.
+    pub counts: Arc<Counts>,
     /// Settings.
     pub settings: Settings,
 }
@@ -74,6 +79,7 @@ pub struct Shard<N: Net> {
     pub(super) classes: Classes,
     pub(super) watches: HashMap<u64, Watched>,
     pub(super) next_watch: u64,
+    pub(super) next_question: u32,
     pub(super) gather: Gather,
     pub(super) joined: Joined,
     pub(super) reader: Option<Box<Reader>>,
@@ -138,6 +144,7 @@ impl<N: Net> Shard<N> {
             classes: Classes::default(),
             watches: HashMap::new(),
             next_watch: 0,
+            next_question: 0,
             gather: Gather::default(),
             joined: Joined::default(),
             reader,
@@ -198,6 +205,7 @@ impl<N: Net> Shard<N> {
             match self.mailbox.next_letter() {
                 Some(Letter::Adopt(handoff)) => self.adopt_foreign(*handoff),
                 Some(Letter::Created(watch, topic)) => self.matched(watch, &topic),
+                Some(Letter::Verdict(asked, verdict)) => self.verdict(asked, verdict),
                 Some(Letter::Drain(drain)) => self.start_drain(drain),
                 Some(Letter::Stop) => self.upkeep.stop(),
                 None => break,

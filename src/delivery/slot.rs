@@ -54,12 +54,15 @@ pub struct Slot {
     pub at: usize,
     /// It stands in the queue of topics of this turn.
     pub queued: bool,
+    /// Notices of the topic that its readers here were told.
+    pub noticed: u64,
 }
 
 impl Slot {
     /// A slot without subscriptions.
     pub fn new(topic: Arc<Topic>, interest: Arc<Interest>) -> Self {
-        Self { topic, interest, subs: Vec::new(), live: 0, at: 0, queued: false }
+        let noticed = topic.notices().number();
+        Self { topic, interest, subs: Vec::new(), live: 0, at: 0, queued: false, noticed }
     }
 
     /// Whether the subscription at `index` is live.

@@ -66,6 +66,14 @@ impl Upkeep {
     }
 }
 
+/// A credential is looked at again after this long at the latest: moments are kept in 32 bits of milliseconds.
+const EXPIRY_LOOK_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Milliseconds from `now_ms` to the wrapped moment `at`; 0 when that is past.
+fn until(at: u32, now_ms: u64) -> u64 {
+    (at.wrapping_sub(now_ms as u32) as i32).max(0) as u64
+}
+
 impl<N: Net> Shard<N> {
     /// Milliseconds until the shard wants a turn though nothing happens; `None` when never.
     pub fn sleep_ms(&self, now_ms: u64) -> Option<u64> {
@@ -89,30 +97,57 @@ impl<N: Net> Shard<N> {
 
     /// First pings are spread, so that connections that came together are not pinged together.
     pub(super) fn schedule_first(&mut self, id: u32) {
-        let spread = self.upkeep.random(self.shared.settings.ping_ms / 2 + 1);
-        self.schedule_next(id, 0, spread);
+        let ping_ms = self.shared.settings.ping_ms;
+        let spread = self.upkeep.random(ping_ms / 2 + 1);
+        self.conns[id as usize].ping_ms = (self.now.millis() + ping_ms - spread) as u32;
+        self.schedule_at(id);
     }
 
-    /// The next look at a connection: when a ping is due, or when it may have been silent for too long.
-    fn schedule_next(&mut self, id: u32, silent_ms: u64, sooner_ms: u64) {
-        let Settings { ping_ms, idle_ms, .. } = self.shared.settings;
-        let ping = (ping_ms > 0).then(|| ping_ms - sooner_ms);
-        let idle = (idle_ms > 0).then(|| idle_ms.saturating_sub(silent_ms));
-        if let Some(wait_ms) = ping.into_iter().chain(idle).min() {
+    /// The next look at a connection, after something has changed that may bring it forward. A look that comes too early
+    /// schedules the next, so that one already due before that is enough.
+    pub(super) fn reschedule(&mut self, id: u32) {
+        let conn = &self.conns[id as usize];
+        let now_ms = self.now.millis();
+        let waits = until(conn.wakeup_ms, now_ms);
+        if !conn.flags.closing && (waits == 0 || self.next_look_ms(id).is_some_and(|next| next < waits)) {
+            self.schedule_at(id);
+        }
+    }
+
+    fn schedule_at(&mut self, id: u32) {
+        if let Some(wait_ms) = self.next_look_ms(id) {
             self.schedule(id, self.now.millis() + wait_ms);
         }
     }
 
+    /// Milliseconds until a ping is due, the dialect wants to be asked, the credential ends, or the connection may have
+    /// been silent for too long.
+    fn next_look_ms(&self, id: u32) -> Option<u64> {
+        let Settings { ping_ms, idle_ms, .. } = self.shared.settings;
+        let (conn, now_ms) = (&self.conns[id as usize], self.now.millis());
+        let ping = (ping_ms > 0).then(|| until(conn.ping_ms, now_ms));
+        let idle = (idle_ms > 0).then(|| idle_ms.saturating_sub(self.silent_ms(id)));
+        let alarm = conn.flags.alarmed.then(|| until(conn.alarm_ms, now_ms));
+        let left = |end: u64| end.saturating_sub(self.now.unix_ms).min(EXPIRY_LOOK_MS);
+        let expiry = conn.identity.expires_ms.map(left);
+        [ping, idle, alarm, expiry].into_iter().flatten().min()
+    }
+
+    /// For how long nothing has come from the client.
+    pub(super) fn unheard_ms(&self, id: u32) -> u64 {
+        u64::from((self.now.millis() as u32).wrapping_sub(self.conns[id as usize].heard_ms))
+    }
+
     /// For how long nothing has come from the client, nor to any topic that it reads: a stream whose client
     /// cannot speak is not idle while it has events.
-    fn silent_ms(&self, id: u32, heard_ms: u64) -> u64 {
+    pub(super) fn silent_ms(&self, id: u32) -> u64 {
         let pin = crossbeam_epoch::pin();
         let ages = self.conns[id as usize].subs.refs().iter().filter_map(|at| {
             let topic = &self.slots[at.slot as usize].topic;
             let newest = topic.find(topic.head(), &pin)?;
             Some(self.now.millis().saturating_sub(newest.stamp_micros / 1000))
         });
-        ages.fold(heard_ms, u64::min)
+        ages.fold(self.unheard_ms(id), u64::min)
     }
 
     pub(super) fn schedule(&mut self, id: u32, at_ms: u64) {
@@ -123,24 +158,43 @@ impl<N: Net> Shard<N> {
     /// A timer came up; it may be one that a later one has replaced.
     fn due(&mut self, id: u32, now_ms: u64) {
         let Some(conn) = self.conns.get(id as usize) else { return };
-        let early = (conn.wakeup_ms.wrapping_sub(now_ms as u32) as i32) > 0;
-        if early || conn.flags.doomed {
+        if until(conn.wakeup_ms, now_ms) > 0 || conn.flags.doomed {
             return;
         }
         if conn.flags.closing {
             return self.close_overdue(id, now_ms);
         }
-        let heard_ms = u64::from((now_ms as u32).wrapping_sub(conn.heard_ms));
-        let (settings, pinged) = (self.shared.settings, conn.flags.pinged);
-        let silent_ms = self.silent_ms(id, heard_ms);
-        let silent = settings.idle_ms > 0 && silent_ms >= settings.idle_ms;
-        if silent || (pinged && heard_ms >= 2 * settings.ping_ms) {
-            return self.close(id, Disconnect::IdleTimeout);
+        if let Some(why) = self.why_over(id) {
+            return self.close(id, why);
         }
-        if settings.ping_ms > 0 {
+        self.ask_if_due(id, now_ms);
+        let ping_ms = self.shared.settings.ping_ms;
+        if ping_ms > 0 && until(self.conns[id as usize].ping_ms, now_ms) == 0 {
+            self.conns[id as usize].ping_ms = (now_ms + ping_ms) as u32;
             self.ping(id);
         }
-        self.schedule_next(id, silent_ms, 0);
+        if !self.conns[id as usize].flags.closing {
+            self.schedule_at(id);
+        }
+    }
+
+    /// Why a connection is to be closed now, if it is.
+    fn why_over(&self, id: u32) -> Option<Disconnect> {
+        let (settings, conn) = (self.shared.settings, &self.conns[id as usize]);
+        if conn.identity.has_expired(self.now.unix_ms) {
+            return Some(Disconnect::Expired);
+        }
+        let silent = settings.idle_ms > 0 && self.silent_ms(id) >= settings.idle_ms;
+        let deaf = conn.flags.pinged && self.unheard_ms(id) >= 2 * settings.ping_ms;
+        (silent || deaf).then_some(Disconnect::IdleTimeout)
+    }
+
+    fn ask_if_due(&mut self, id: u32, now_ms: u64) {
+        let conn = &mut self.conns[id as usize];
+        if conn.flags.alarmed && until(conn.alarm_ms, now_ms) == 0 {
+            conn.flags.alarmed = false;
+            self.ask(id, |dialect, host| dialect.due(host));
+        }
     }
 
     fn close_overdue(&mut self, id: u32, now_ms: u64) {

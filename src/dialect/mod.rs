@@ -4,14 +4,17 @@
 
 pub mod echo;
 pub mod frame;
+pub mod protocol;
+pub mod refuse;
 pub mod topics;
 
 use std::sync::Arc;
 
+use crate::auth::{AuthError, Identity};
 use crate::engine::filter::Filter;
 use crate::engine::presence::Member;
 use crate::engine::topic::PresenceRefused;
-use crate::engine::{Body, Encode, Now, Placed, Topic, TopicError};
+use crate::engine::{Body, Encode, Now, Placed, Topic, TopicError, Unplaced};
 use crate::error::Disconnect;
 use crate::limits::SUBSCRIPTIONS_MAX;
 
@@ -87,6 +90,25 @@ pub struct Subscribe<'a> {
     pub conflate: bool,
     /// Announce the reader in the topic's presence, with this JSON about it.
     pub presence: Option<&'a str>,
+    /// Events may wait to go together.
+    pub linger: Option<Linger>,
+}
+
+impl<'a> Subscribe<'a> {
+    /// Everything of `topic` from now on.
+    pub fn new(topic: &'a str, view: &'static dyn Encode) -> Self {
+        Self { topic, start: Start::Now, view, filter: None, conflate: false, presence: None, linger: None }
+    }
+}
+
+/// How long events may wait to go together as one [`Encode::batch`]. The edge leads: an event leaves at once when none has
+/// left within the window, and what follows goes when the window ends or enough is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Linger {
+    /// The window, milliseconds.
+    pub window_ms: u32,
+    /// Most events of a batch.
+    pub events: u32,
 }
 
 /// The beginning of a subscription.
@@ -152,6 +174,12 @@ pub enum Refusal {
     /// Nobody can be present there, or nobody else.
     #[error(transparent)]
     Presence(#[from] PresenceRefused),
+    /// The credential's time is over.
+    #[error("the credential has expired; send a new one in an auth message")]
+    Expired,
+    /// A single event is not published.
+    #[error(transparent)]
+    Event(#[from] Unplaced),
 }
 
 impl Refusal {
@@ -166,6 +194,9 @@ impl Refusal {
             Self::TooManySubscriptions => "too_many_subscriptions",
             Self::Presence(PresenceRefused::Disabled) => "no_presence",
             Self::Presence(PresenceRefused::Limit(_)) => "presence_limit",
+            Self::Expired => "expired",
+            Self::Event(Unplaced::Misfit(_)) => "invalid_event",
+            Self::Event(Unplaced::Limited(_)) => "rate_limited",
         }
     }
 }
@@ -229,6 +260,28 @@ pub trait Host {
     /// Why this cannot be told.
     fn presence(&mut self, topic: &str) -> Result<Vec<(String, Member)>, Refusal>;
 
+    /// Who the client is now.
+    fn identity(&self) -> &Identity;
+
+    /// Checks a token that the client sent. The verdict comes by [`Dialect::authenticated`], and nothing that the client
+    /// sent later comes before it; when it is good, the client is that identity from then on.
+    fn authenticate(&mut self, token: &str);
+
+    /// Calls [`Dialect::due`] after `millis`, within a quarter of a second; replaces what was asked for before.
+    fn wake_after(&mut self, millis: u64);
+
+    /// How long nothing has come from the client, milliseconds.
+    fn unheard_ms(&self) -> u64;
+
+    /// How long nothing has passed in either direction, but for messages to this client alone, milliseconds.
+    fn silent_ms(&self) -> u64;
+
+    /// Takes a place for the connection under the `limit` (0 for none) of `name`, until it ends; whether there was one.
+    fn take_place(&mut self, name: &str, limit: usize) -> bool;
+
+    /// What the protocol that owns `topic` has derived from its events, as JSON.
+    fn summary(&mut self, topic: &str) -> Option<Vec<u8>>;
+
     /// Ends the connection after everything sent so far.
     fn close(&mut self, why: Disconnect);
 }
@@ -255,6 +308,23 @@ pub trait Dialect: Send {
 
     /// The client has missed events that it will not get; called before anything newer is sent.
     fn gap(&mut self, topic: &Topic, gap: Gap, host: &mut dyn Host);
+
+    /// The time that [`Host::wake_after`] asked for has come.
+    fn due(&mut self, _host: &mut dyn Host) {}
+
+    /// The verdict that [`Host::authenticate`] asked for.
+    fn authenticated(&mut self, _verdict: Result<(), AuthError>, _host: &mut dyn Host) {}
+
+    /// `topic` has something to tell that is no event; see [`Topic::notify`].
+    fn noticed(&mut self, _topic: &Topic, _text: &[u8], _host: &mut dyn Host) {}
+
+    /// The topics and patterns that `message` asks to read, for whoever must be asked first whether it may.
+    fn asks_for(&self, _message: Message<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The client sends faster than it may: `message` was not looked at.
+    fn limited(&mut self, _message: Message<'_>, _retry_after_ms: u64, _host: &mut dyn Host) {}
 
     /// The connection is about to be closed by the server; the last moment to say so on transports without
     /// a close frame.

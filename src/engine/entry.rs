@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::filter::{Extract, Fields, FieldsBuilder};
 use super::ring::Weigh;
-use super::topic::Topic;
+use super::topic::{Now, Topic};
 
 /// Subscribers with the same view get the same bytes. A dialect numbers its own views.
 pub type ViewId = u16;
@@ -22,6 +22,12 @@ pub trait Encode: Send + Sync {
 
     /// The frame: header and payload in one allocation. An empty one is not sent.
     fn frame(&self, topic: &Topic, entry: &Entry) -> Bytes;
+
+    /// One frame for several consecutive events; `None` where each has its own. Made once for all subscribers of a shard
+    /// that stand at the same place.
+    fn batch(&self, _topic: &Topic, _entries: &[&Entry], _now: Now) -> Option<Bytes> {
+        None
+    }
 }
 
 /// How the published bytes are to be read.
@@ -56,7 +62,7 @@ pub struct Parts<'a> {
 }
 
 /// The owned form of [`Parts`]: everything in one allocation.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Body {
     bytes: Box<[u8]>,
     ends: [u32; 6],

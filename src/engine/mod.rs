@@ -3,6 +3,8 @@
 //! Pure and deterministic: no I/O, no clock, no async, no JSON. Time comes in as [`Now`]; bytes come in
 //! encoded and go out as frames that dialects made.
 
+pub mod bucket;
+pub mod counts;
 pub mod entry;
 pub mod filter;
 pub mod idempotency;
@@ -14,11 +16,14 @@ pub mod publish;
 pub mod registry;
 pub mod ring;
 pub mod topic;
+pub mod traffic;
 
+pub use bucket::{Bucket, Limited, Rate};
+pub use counts::{Counts, Lease};
 pub use entry::{Body, Content, Encode, Entry, Parts, ViewId};
 pub use interest::{Interest, Wake};
 pub use namespace::{Namespace, Namespaces, Retention, SkipTo, Slow, SlowPolicy};
-pub use publish::{Change, Placed, Publish};
+pub use publish::{Change, Misfit, Placed, Publish, Unplaced};
 pub use registry::{Registry, TopicError, Watch};
 pub use ring::Read;
 pub use topic::{Now, Published, Removed, Topic};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::bucket::Rate;
 use super::name::Pattern;
 
 /// What happens to a subscriber that cannot keep up.
@@ -61,6 +62,8 @@ pub struct Namespace {
     pub idempotency_ms: u64,
     /// A topic with nothing kept and nobody reading goes after this long, milliseconds.
     pub idle_ms: u64,
+    /// How fast each topic takes events.
+    pub rate: Option<Rate>,
 }
 
 /// All namespaces; the most specific pattern that matches a topic decides.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::bucket::Limited;
 use super::entry::Body;
 use super::presence::Member;
 use super::registry::TopicError;
@@ -17,13 +18,34 @@ pub enum Change {
     Left,
 }
 
+/// Why an event does not fit the data model of its topic.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct Misfit {
+    /// The member that is wrong.
+    pub field: String,
+    /// What is wrong with it, and what would be right.
+    pub problem: String,
+}
+
+/// Why one event was not published.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unplaced {
+    /// It does not fit the data model of its topic.
+    #[error(transparent)]
+    Misfit(Box<Misfit>),
+    /// The topic takes no more now.
+    #[error("the topic takes no more events now; retry after {} ms", .0.retry_after_ms)]
+    Limited(Limited),
+}
+
 /// Where a batch went.
 #[derive(Debug)]
 pub struct Placed {
     /// The topic.
     pub topic: Arc<Topic>,
-    /// The place of every event, in the order given.
-    pub places: Vec<Published>,
+    /// What became of every event, in the order given.
+    pub places: Vec<Result<Published, Unplaced>>,
 }
 
 /// Appends to topics; implemented by ingest.
@@ -35,8 +57,14 @@ pub trait Publish: Send + Sync {
     fn publish(&self, name: &str, bodies: Vec<Body>, now: Now) -> Result<Placed, TopicError>;
 
     /// Counts events that a client wanted to publish and that were not, whoever found out why. [`Self::publish`]
-    /// does not count on its own.
+    /// counts only what it returns as [`Unplaced`].
     fn refused(&self, _events: u64) {}
+
+    /// What the protocol that owns topic `name` has derived from its events, as JSON; `None` where it derives nothing or
+    /// nothing was published.
+    fn summary(&self, _name: &str, _now: Now) -> Option<Vec<u8>> {
+        None
+    }
 
     /// Publishes a change of `topic`'s presence to its companion topic.
     fn presence(&self, topic: &Topic, user: &str, member: &Member, change: Change, now: Now);

@@ -11,6 +11,7 @@ use super::interest::Interest;
 use super::namespace::Namespace;
 use super::presence::{Join, Leave, Member, Presence, PresenceError};
 use super::ring::{Claim, Read, Ring, Weigh};
+use super::traffic::{Notices, Traffic};
 use crate::limits::GARBAGE_BYTES_FLUSH;
 use crate::metrics::GARBAGE;
 use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, fence, lock};
@@ -34,7 +35,7 @@ impl Now {
 /// The place of a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// Offset it has.
+    /// Offset it has; 0 while it is held back to be joined with others into one event.
     pub offset: u64,
     /// Whether it was there before, by its idempotency key.
     pub duplicate: bool,
@@ -72,6 +73,9 @@ pub struct Topic {
     touched_ms: AtomicU64,
     removed: AtomicBool,
     presence: OnceLock<Box<Mutex<Presence>>>,
+    /// What it counts.
+    pub traffic: Traffic,
+    notices: Notices,
 }
 
 /// What only the holder of the claim touches.
@@ -106,6 +110,8 @@ impl Topic {
             touched_ms: AtomicU64::new(now.millis()),
             removed: AtomicBool::new(false),
             presence: OnceLock::new(),
+            traffic: Traffic::default(),
+            notices: Notices::default(),
         }
     }
 
@@ -341,6 +347,17 @@ impl Topic {
             list.retain(|other| !Arc::ptr_eq(other, interest));
             (!list.is_empty()).then(|| Arc::new(list))
         });
+    }
+
+    /// Tells all subscribers of now something that is no event; see [`Notices`].
+    pub fn notify(&self, text: Vec<u8>) {
+        self.notices.put(text);
+        self.announce();
+    }
+
+    /// What [`Self::notify`] has told.
+    pub fn notices(&self) -> &Notices {
+        &self.notices
     }
 
     /// The fence orders the raised head before the look at the list: either this sees a newcomer's

@@ -112,6 +112,8 @@ pub struct Group {
     pub topic: String,
     /// What they are.
     pub bodies: Vec<Body>,
+    /// Numbers of their lines.
+    pub lines: Vec<u64>,
 }
 
 /// Events by topic, in the order of their lines within each.
@@ -123,12 +125,13 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Adds a line for the topic that it names, or else `default`, if that may be published to.
+    /// Adds line `number` for the topic that it names, or else `default`, if that may be published to.
     ///
     /// # Errors
     /// Why it cannot be published.
     pub fn route(
         &mut self,
+        number: u64,
         line: &[u8],
         default: Option<&str>,
         may: impl Fn(&str) -> bool,
@@ -138,7 +141,7 @@ impl Batch {
             return Err(Refused::Forbidden(routed.topic.into_owned()));
         }
         let body = Attributes::default().body(&routed.publication, None);
-        self.push(&routed.topic, body);
+        self.push(&routed.topic, number, body);
         Ok(())
     }
 
@@ -155,18 +158,19 @@ impl Batch {
     ) -> Result<(), Invalid> {
         let parsed = if attributes.raw { parse_raw(line)? } else { parse_event(line)? };
         let key = attributes.line_key(number);
-        self.push(topic, attributes.body(&parsed, key.as_deref()));
+        self.push(topic, number, attributes.body(&parsed, key.as_deref()));
         Ok(())
     }
 
-    fn push(&mut self, topic: &str, body: Body) {
+    fn push(&mut self, topic: &str, number: u64, body: Body) {
         if self.groups.get(self.last).is_none_or(|group| group.topic != topic) {
             self.last = self.groups.iter().position(|group| group.topic == topic).unwrap_or_else(|| {
-                self.groups.push(Group { topic: topic.into(), bodies: Vec::new() });
+                self.groups.push(Group { topic: topic.into(), bodies: Vec::new(), lines: Vec::new() });
                 self.groups.len() - 1
             });
         }
         self.groups[self.last].bodies.push(body);
+        self.groups[self.last].lines.push(number);
     }
 }
 
@@ -195,18 +199,36 @@ pub struct TopicReport {
 }
 
 impl Report {
-    /// Notes that a batch was published.
-    pub fn placed(&mut self, placed: &Placed) {
-        self.published += placed.places.len() as u64;
-        let offsets = || placed.places.iter().map(|place| place.offset);
-        let (Some(first), Some(last)) = (offsets().min(), offsets().max()) else { return };
-        let (name, epoch) = (placed.topic.name(), placed.topic.epoch());
-        match self.topics.iter_mut().find(|topic| topic.epoch == epoch && *topic.topic == **name) {
-            Some(topic) => {
-                topic.first = topic.first.min(first);
-                topic.last = topic.last.max(last);
+    /// Notes that a batch was published; `lines` are the numbers of its lines.
+    pub fn placed(&mut self, placed: &Placed, lines: &[u64]) {
+        for (place, line) in placed.places.iter().zip(lines) {
+            match place {
+                Ok(place) => self.published(placed, place.offset),
+                Err(unplaced) => self.failed(*line, &unplaced.to_string()),
             }
-            None => self.topics.push(TopicReport { topic: name.to_string(), epoch, first, last }),
+        }
+    }
+
+    /// One that is held back (offset 0) has no place yet.
+    fn published(&mut self, placed: &Placed, offset: u64) {
+        self.published += 1;
+        if offset > 0 {
+            self.range(placed, offset);
+        }
+    }
+
+    fn range(&mut self, placed: &Placed, offset: u64) {
+        let (name, epoch) = (placed.topic.name(), placed.topic.epoch());
+        let known = self.topics.iter_mut().rev().find(|topic| topic.epoch == epoch && *topic.topic == **name);
+        match known {
+            Some(topic) => {
+                topic.first = topic.first.min(offset);
+                topic.last = topic.last.max(offset);
+            }
+            None => {
+                let topic = name.to_string();
+                self.topics.push(TopicReport { topic, epoch, first: offset, last: offset });
+            }
         }
     }
 

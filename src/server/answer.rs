@@ -6,9 +6,10 @@ use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER
 use hyper::{Response, StatusCode};
 
 use super::takeover::Takeover;
-use crate::dialect::Refusal;
+use crate::auth::AuthError;
 use crate::dialect::topics::RequestError;
-use crate::engine::TopicError;
+use crate::dialect::{Refusal, protocol};
+use crate::engine::{TopicError, Unplaced};
 use crate::json::envelope::Invalid;
 use crate::json::text::write_string;
 use crate::limits::RETRY_AFTER_SECONDS;
@@ -58,9 +59,20 @@ pub enum Fault {
     /// No room now.
     #[error("{0}")]
     Busy(String),
+    /// A single event was not published.
+    #[error(transparent)]
+    Event(#[from] Unplaced),
+    /// What a protocol says.
+    #[error("{}", .0.message)]
+    Protocol(protocol::Fault),
 }
 
 impl Fault {
+    /// No place to wait for an event.
+    pub fn too_many_waiting() -> Self {
+        Self::Busy("too many requests wait for events; raise limits.waiting_reads or poll again".into())
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::Bad(..) => StatusCode::BAD_REQUEST,
@@ -71,6 +83,11 @@ impl Fault {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Incomplete => StatusCode::REQUEST_TIMEOUT,
             Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Event(Unplaced::Misfit(_)) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Event(Unplaced::Limited(_)) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Protocol(fault) => {
+                StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+            }
         }
     }
 
@@ -84,6 +101,19 @@ impl Fault {
             Self::TooLarge { .. } => "too_large",
             Self::Incomplete => "incomplete",
             Self::Busy(_) => "busy",
+            Self::Event(Unplaced::Misfit(_)) => "invalid_event",
+            Self::Event(Unplaced::Limited(_)) => "rate_limited",
+            Self::Protocol(fault) => fault.code,
+        }
+    }
+
+    /// After how long the same request may be served.
+    fn retry_after_ms(&self) -> Option<u64> {
+        match self {
+            Self::Busy(_) => Some(RETRY_AFTER_SECONDS * 1000),
+            Self::Event(Unplaced::Limited(limited)) => Some(limited.retry_after_ms),
+            Self::Protocol(fault) => fault.retry_after_ms,
+            _ => None,
         }
     }
 
@@ -93,14 +123,23 @@ impl Fault {
         write_string(&mut out, self.code());
         out.extend_from_slice(b",\"message\":");
         write_string(&mut out, &self.to_string());
+        if let Self::Event(Unplaced::Misfit(misfit)) = self {
+            out.extend_from_slice(b",\"field\":");
+            write_string(&mut out, &misfit.field);
+        }
+        if let Some(millis) = self.retry_after_ms() {
+            out.extend_from_slice(format!(",\"retry_after\":{:.3}", millis as f64 / 1000.0).as_bytes());
+        }
         out.extend_from_slice(b"}}");
         let mut response = json(self.status(), out);
         let headers = response.headers_mut();
         match self {
             Self::Unauthorized => drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
             Self::Method(allowed) => drop(headers.insert(ALLOW, HeaderValue::from_static(allowed))),
-            Self::Busy(_) => drop(headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS))),
             _ => {}
+        }
+        if let Some(millis) = self.retry_after_ms() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(millis.div_ceil(1000)));
         }
         response
     }
@@ -112,6 +151,21 @@ impl From<TopicError> for Fault {
             TopicError::Name(_) => Self::Bad("invalid_topic", error.to_string()),
             TopicError::ReadOnly => Self::Forbidden("publish"),
             TopicError::TooMany(_) => Self::Busy(error.to_string()),
+        }
+    }
+}
+
+impl From<protocol::Fault> for Fault {
+    fn from(fault: protocol::Fault) -> Self {
+        Self::Protocol(fault)
+    }
+}
+
+impl From<AuthError> for Fault {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Missing | AuthError::Invalid => Self::Unauthorized,
+            error => Self::Protocol(error.into()),
         }
     }
 }

@@ -3,20 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::StatusCode;
-use tokio::sync::Notify;
-
 use super::answer::{Answer, Fault, json};
+use super::bell::Bell;
 use super::node::Node;
 use super::query;
 use super::routes::Call;
 use crate::auth::Action;
 use crate::dialect::Outcome;
 use crate::dialect::topics::{Page, parse_page, write_event, write_member, write_position};
-use crate::engine::{Entry, Interest, Read, Topic, Wake};
+use crate::engine::{Entry, Read, Topic};
 use crate::json::fields::JsonFields;
 use crate::json::text::{write_string, write_u64};
 use crate::limits::{PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
+use hyper::StatusCode;
 
 /// `GET /v1/topics/{topic}` as a page, after a wait where one is asked for and nothing is there.
 pub async fn page(node: &Arc<Node>, call: &Call, name: &str) -> Result<Answer, Fault> {
@@ -28,9 +27,7 @@ pub async fn page(node: &Arc<Node>, call: &Call, name: &str) -> Result<Answer, F
     });
     let mut found = collect(&topic, &outcome, &wanted);
     if found.count == 0 && wanted.wait_seconds > 0 {
-        let _place = node.waiting.try_acquire().map_err(|_| {
-            Fault::Busy("too many requests wait for events; raise limits.waiting_reads or poll again".into())
-        })?;
+        let _place = node.waiting.try_acquire().map_err(|_| Fault::too_many_waiting())?;
         let wait = Duration::from_secs(wanted.wait_seconds);
         // After the wait the page is empty, which is an answer.
         let _elapsed = tokio::time::timeout(wait, wait_for(&topic, &outcome, &wanted, &mut found)).await;
@@ -47,39 +44,15 @@ struct Found {
     missed: u64,
 }
 
-/// Tells a waiting request that its topic has news.
-struct Bell(Arc<Notify>);
-
-impl Wake for Bell {
-    fn wake(&self, _slot: u32) {
-        self.0.notify_one();
-    }
-}
-
-/// Takes the interest back however the wait ends.
-struct Attached<'t> {
-    topic: &'t Topic,
-    interest: Arc<Interest>,
-}
-
-impl Drop for Attached<'_> {
-    fn drop(&mut self) {
-        self.topic.detach(&self.interest);
-    }
-}
-
-async fn wait_for(topic: &Topic, outcome: &Outcome, wanted: &Page, found: &mut Found) {
-    let bell = Arc::new(Notify::new());
-    let interest = Arc::new(Interest::new(0, Arc::new(Bell(Arc::clone(&bell)))));
-    topic.attach(&interest);
-    let attached = Attached { topic, interest };
+async fn wait_for(topic: &Arc<Topic>, outcome: &Outcome, wanted: &Page, found: &mut Found) {
+    let bell = Bell::on([Arc::clone(topic)]);
     loop {
-        attached.interest.clear();
+        bell.clear();
         *found = collect(topic, outcome, wanted);
         if found.count > 0 {
             return;
         }
-        bell.notified().await;
+        bell.rung().await;
     }
 }
 

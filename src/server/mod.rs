@@ -6,6 +6,9 @@
 
 mod accept;
 mod answer;
+pub mod assembly;
+mod bell;
+mod dialects;
 mod history;
 mod node;
 mod publish;

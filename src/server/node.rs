@@ -1,7 +1,5 @@
 //! Everything that requests share.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,18 +7,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Semaphore;
 
+use super::assembly;
 use crate::admin::metrics::Sources;
-use crate::auth::Keys;
-use crate::config::{self, Config};
-use crate::delivery::shard::{Settings, Shared};
-use crate::delivery::{Clock, Lease, Leases, Shards};
-use crate::engine::name::Pattern;
-use crate::engine::{Namespace, Namespaces, Registry, Retention, SkipTo, Slow, SlowPolicy};
+use crate::auth::{Identity, Keys};
+use crate::config::Config;
+use crate::delivery::shard::Shared;
+use crate::delivery::{Clock, Leases, Shards};
+use crate::dialect::protocol::Protocols;
+use crate::engine::{Counts, Lease, Registry};
 use crate::ingest::Publisher;
 use crate::json::fields::JsonFields;
-use crate::limits::OUTBOX_BYTES_MAX;
 use crate::metrics::{HttpMetrics, PublishMetrics};
-use crate::sync::{Mutex, lock};
 
 /// Topics made in one second that still get distinct epochs; the seconds are the higher digits.
 const EPOCHS_PER_SECOND: u64 = 1 << 20;
@@ -38,7 +35,13 @@ pub struct Node {
     /// Time.
     pub clock: Clock,
     /// Credentials.
-    pub keys: Keys,
+    pub keys: Arc<Keys>,
+    /// Connections under limits, by name.
+    pub counts: Arc<Counts>,
+    /// Whoever has yet to say who it is.
+    pub nobody: Arc<Identity>,
+    /// Every protocol but the native one.
+    pub protocols: Arc<Protocols>,
     /// What publishing counts.
     pub publish_metrics: Arc<PublishMetrics>,
     /// What requests count.
@@ -46,7 +49,6 @@ pub struct Node {
     /// Places for requests that wait for an event.
     pub waiting: Semaphore,
     connections: Arc<AtomicUsize>,
-    per_ip: Mutex<HashMap<IpAddr, Arc<AtomicUsize>>>,
     draining: AtomicBool,
 }
 
@@ -67,18 +69,27 @@ impl Node {
     pub fn start(config: Config) -> io::Result<Self> {
         let clock = Clock::start();
         let first_epoch = clock.now().unix_ms / 1000 * EPOCHS_PER_SECOND;
-        let registry = Arc::new(Registry::new(namespaces(&config), config.limits.topics, first_epoch));
+        let registry = Registry::new(assembly::namespaces(&config), config.limits.topics, first_epoch);
+        let (registry, protocols) = (Arc::new(registry), Arc::new(assembly::protocols(&config)));
         let publish_metrics = Arc::new(PublishMetrics::default());
-        let publisher = Arc::new(Publisher::new(Arc::clone(&registry), Arc::clone(&publish_metrics)));
+        let publisher =
+            Publisher::new(Arc::clone(&registry), Arc::clone(&publish_metrics), Arc::clone(&protocols));
+        let (publisher, keys) = (Arc::new(publisher), Arc::new(Keys::new(&config.keys)));
+        let counts = Arc::new(Counts::default());
         let shared = Shared {
             registry: Arc::clone(&registry),
             publisher: Arc::clone(&publisher) as _,
             extract: Arc::new(JsonFields),
-            settings: settings(&config),
+            authenticator: Arc::clone(&keys) as _,
+            counts: Arc::clone(&counts),
+            settings: assembly::settings(&config),
         };
         Ok(Self {
             shards: Shards::start(config.shards(), &shared, clock)?,
-            keys: Keys::new(&config.keys),
+            keys,
+            counts,
+            protocols,
+            nobody: Arc::new(Identity::nobody()),
             waiting: Semaphore::new(config.limits.waiting_reads),
             registry,
             publisher,
@@ -86,7 +97,6 @@ impl Node {
             publish_metrics,
             http_metrics: Arc::default(),
             connections: Arc::default(),
-            per_ip: Mutex::default(),
             draining: AtomicBool::new(false),
             config,
         })
@@ -100,19 +110,10 @@ impl Node {
         let limits = &self.config.limits;
         let node = Lease::take(&self.connections, limits.connections).ok_or(Full::Node)?;
         let Some(address) = address.filter(|_| limits.connections_per_ip > 0) else {
-            return Ok([Some(node), None]);
+            return Ok(vec![node]);
         };
-        let lease = Lease::take(&self.count_of(address), limits.connections_per_ip).ok_or(Full::Address)?;
-        Ok([Some(node), Some(lease)])
-    }
-
-    /// Addresses without connections are forgotten whenever the map has doubled.
-    fn count_of(&self, address: IpAddr) -> Arc<AtomicUsize> {
-        let mut map = lock(&self.per_ip);
-        if map.len() == map.capacity() {
-            map.retain(|_, count| count.load(Ordering::Acquire) > 0);
-        }
-        Arc::clone(map.entry(address).or_default())
+        let place = self.counts.take(&format!("address:{address}"), limits.connections_per_ip);
+        Ok(vec![node, place.ok_or(Full::Address)?])
     }
 
     /// Connections now, streams included.
@@ -139,52 +140,5 @@ impl Node {
     /// Whether the server drains.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
-    }
-}
-
-fn settings(config: &Config) -> Settings {
-    Settings {
-        ping_ms: config.timing.ping_seconds.as_millis() as u64,
-        idle_ms: config.timing.idle_seconds.as_millis() as u64,
-        message_bytes: config.limits.message_bytes,
-        subscriptions: config.limits.subscriptions_per_connection,
-        outbox_bytes: OUTBOX_BYTES_MAX,
-        seed: RandomState::new().hash_one("seed"),
-    }
-}
-
-fn namespaces(config: &Config) -> Namespaces {
-    let mut specific: Vec<_> = config.namespaces.others().collect();
-    specific.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.rank()));
-    let parsed = specific.into_iter().filter_map(|(pattern, space)| {
-        // The configuration has checked the pattern by the same rules.
-        Some((Pattern::parse(pattern.as_str()).ok()?, namespace(space)))
-    });
-    Namespaces::new(parsed.collect(), namespace(config.namespaces.default()))
-}
-
-fn namespace(space: &config::Namespace) -> Namespace {
-    let millis = |time: std::time::Duration| time.as_millis() as u64;
-    let policy = match (space.slow_policy, space.slow_skip_to) {
-        (config::SlowPolicy::Disconnect, _) => SlowPolicy::Disconnect,
-        (config::SlowPolicy::Skip, config::SkipTo::Oldest) => SlowPolicy::Skip(SkipTo::Oldest),
-        (config::SlowPolicy::Skip, config::SkipTo::Newest) => SlowPolicy::Skip(SkipTo::Newest),
-        (config::SlowPolicy::Conflate, _) => SlowPolicy::Conflate,
-    };
-    Namespace {
-        retention: Retention {
-            events: space.retain_events,
-            bytes: space.retain_bytes as u64,
-            age_ms: millis(space.retain_seconds),
-        },
-        slow: Slow {
-            policy,
-            events: space.slow_events as u64,
-            bytes: space.slow_bytes as u64,
-            stall_ms: millis(space.slow_seconds),
-        },
-        presence: space.presence,
-        idempotency_ms: millis(space.idempotency_seconds),
-        idle_ms: millis(space.topic_idle_seconds),
     }
 }

@@ -58,7 +58,14 @@ async fn one_event(
         "application/json" => attributes.json(&body)?,
         _ => attributes.binary(&body, content_type),
     };
-    Ok(node.publisher.publish(topic, vec![body], node.clock.now())?)
+    let mut placed = node.publisher.publish(topic, vec![body], node.clock.now())?;
+    match placed.places.pop() {
+        Some(Err(unplaced)) => Err(unplaced.into()),
+        place => {
+            placed.places.extend(place);
+            Ok(placed)
+        }
+    }
 }
 
 fn attributes(call: &Call) -> Result<Attributes, Fault> {
@@ -78,7 +85,7 @@ fn attributes(call: &Call) -> Result<Attributes, Fault> {
 }
 
 /// The body of one event.
-async fn whole(node: &Node, body: &mut Incoming) -> Result<Bytes, Fault> {
+pub async fn whole(node: &Node, body: &mut Incoming) -> Result<Bytes, Fault> {
     let limit = node.config.limits.event_bytes;
     let collected =
         tokio::time::timeout(node.config.timing.write_seconds, Limited::new(body, limit).collect());
@@ -96,9 +103,12 @@ fn single(placed: &Placed) -> Vec<u8> {
     write_string(&mut out, placed.topic.name());
     out.extend_from_slice(b",\"epoch\":");
     write_u64(&mut out, placed.topic.epoch());
-    if let [place] = placed.places[..] {
+    if let [Ok(place)] = placed.places[..] {
         out.extend_from_slice(b",\"offset\":");
-        write_u64(&mut out, place.offset);
+        match place.offset {
+            0 => out.extend_from_slice(b"null,\"held\":true"),
+            offset => write_u64(&mut out, offset),
+        }
         out.extend_from_slice(if place.duplicate { b",\"duplicate\":true" } else { b"" });
     }
     out.push(b'}');
@@ -131,8 +141,8 @@ async fn lines_of_topic(
 
 /// `POST /v1/publish`.
 pub async fn many_topics(node: &Arc<Node>, call: &Call, body: &mut Incoming) -> Result<Answer, Fault> {
-    let report = each_line(node, body, |batch, _, content| {
-        let routed = batch.route(content, None, |topic| call.identity.may(Action::Publish, topic));
+    let report = each_line(node, body, |batch, number, content| {
+        let routed = batch.route(number, content, None, |topic| call.identity.may(Action::Publish, topic));
         routed.map_err(|invalid| invalid.to_string())
     });
     let report = report.await?;
@@ -217,7 +227,7 @@ fn publish(node: &Node, batch: Batch, report: &mut Report) -> Result<(), Fault> 
     for group in batch.groups {
         let events = group.bodies.len() as u64;
         let placed = node.publisher.publish(&group.topic, group.bodies, node.clock.now());
-        report.placed(&placed.inspect_err(|_| node.publisher.refused(events))?);
+        report.placed(&placed.inspect_err(|_| node.publisher.refused(events))?, &group.lines);
     }
     Ok(())
 }

@@ -12,9 +12,9 @@ use hyper::{Method, Request, StatusCode, Version};
 
 use super::answer::{Answer, Fault, json, with_type};
 use super::node::Node;
-use super::{history, publish, query, streams};
+use super::{dialects, history, publish, query, streams};
 use crate::admin;
-use crate::auth::{Action, Identity, token_from};
+use crate::auth::{Action, AuthError, Identity, Verdict, token_from};
 use crate::limits::{DISCARD_BYTES_MAX, DISCARD_MS};
 
 /// What a handler needs of a request besides its body.
@@ -119,13 +119,20 @@ async fn dispatch(node: &Arc<Node>, parts: Parts, body: &mut Incoming) -> Result
     if let Some(answer) = open(node, &route, &parts.method)? {
         return Ok(answer);
     }
-    let call = Call {
-        identity: identify(node, &parts.headers, parts.uri.query())?,
+    let verdict = identify(node, &parts.headers, parts.uri.query());
+    let mut call = Call {
+        identity: verdict.as_ref().map_or_else(|_| Arc::clone(&node.nobody), Arc::clone),
         query: query::parse(parts.uri.query().unwrap_or_default()),
         chunks: parts.version == Version::HTTP_11,
         method: parts.method,
         headers: parts.headers,
     };
+    if matches!(route, Route::Unknown)
+        && let Some(answer) = dialects::serve(node, parts.uri.path(), &call, &verdict, body).await
+    {
+        return answer;
+    }
+    call.identity = verdict?;
     match (route, call.method.as_str()) {
         (Route::Topic(topic), "POST") => publish::one_topic(node, &call, &topic, body).await,
         (Route::Topic(topic), "GET") if streams::is_stream(&call) => streams::read(node, &call, &topic),
@@ -166,10 +173,8 @@ fn open(node: &Node, route: &Route, method: &Method) -> Result<Option<Answer>, F
     Ok(Some(Answer::Response(response)))
 }
 
-fn identify(node: &Node, headers: &HeaderMap, query: Option<&str>) -> Result<Arc<Identity>, Fault> {
+fn identify(node: &Node, headers: &HeaderMap, query: Option<&str>) -> Verdict {
     let token = token_from(query::header(headers, AUTHORIZATION), query);
-    node.keys.identify(token.as_deref()).ok_or_else(|| {
-        node.http_metrics.unauthorized.add(1);
-        Fault::Unauthorized
-    })
+    let missing = if token.is_none() { AuthError::Missing } else { AuthError::Invalid };
+    node.keys.identify(token.as_deref()).ok_or(missing).inspect_err(|_| node.http_metrics.unauthorized.add(1))
 }

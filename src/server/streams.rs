@@ -67,7 +67,7 @@ pub fn echo(node: &Node, call: &Call) -> Result<Answer, Fault> {
     stream(call, transport, head, Box::new(Echo))
 }
 
-fn stream(
+pub fn stream(
     call: &Call,
     transport: Transport,
     head: Vec<u8>,
@@ -95,7 +95,7 @@ fn begin(node: &Node, call: &Call) -> Result<(Transport, Vec<u8>), Fault> {
 }
 
 /// Checks a WebSocket handshake and writes its answer (RFC 6455 section 4.2).
-fn upgrade(node: &Node, call: &Call) -> Result<(Transport, Vec<u8>), Fault> {
+pub fn upgrade(node: &Node, call: &Call) -> Result<(Transport, Vec<u8>), Fault> {
     if !call.is_upgrade() {
         return Err(Fault::Bad(
             "upgrade_required",
@@ -117,7 +117,7 @@ fn upgrade(node: &Node, call: &Call) -> Result<(Transport, Vec<u8>), Fault> {
     Ok((if deflate.is_some() { Transport::Deflate } else { Transport::WebSocket }, head))
 }
 
-fn event_stream(call: &Call) -> (Transport, Vec<u8>) {
+pub fn event_stream(call: &Call) -> (Transport, Vec<u8>) {
     let transport = if call.chunks { Transport::SseChunked } else { Transport::Sse };
     (transport, stream_head(call, "text/event-stream"))
 }

@@ -98,7 +98,7 @@ pub struct Recorder {
 impl Recorder {
     /// Watches the door to `registry`.
     pub fn new(registry: Arc<Registry>) -> Self {
-        let inner = Publisher::new(Arc::clone(&registry), Arc::default());
+        let inner = Publisher::new(Arc::clone(&registry), Arc::default(), Arc::default());
         Self { inner, registry, log: Mutex::default() }
     }
 
@@ -112,6 +112,7 @@ impl Recorder {
         let window = topic.namespace().idempotency_ms;
         assert_eq!(placed.places.len(), bodies.len());
         for ((event, key), place) in bodies.into_iter().zip(&placed.places) {
+            let place = place.as_ref().expect("no protocol refuses anything here");
             let name = topic.name().to_string();
             let since = (now.millis() + 1).saturating_sub(window);
             let known =

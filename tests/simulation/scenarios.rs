@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use millrace::auth::{Action, Grants, Identity};
+use millrace::auth::{Action, Grants, Identity, Keys, Role};
 use millrace::config::{KeyConfig, Pattern as Granted};
 use millrace::delivery::Handoff;
 use millrace::delivery::mailbox::{Alarm, Mailbox};
@@ -36,7 +36,7 @@ struct Stage {
 fn namespaces() -> Namespaces {
     let slow = Slow { policy: SlowPolicy::Disconnect, events: 0, bytes: 0, stall_ms: 0 };
     let retention = Retention { events: 4, bytes: 1 << 30, age_ms: 0 };
-    let space = Namespace { retention, slow, presence: false, idempotency_ms: 0, idle_ms: 0 };
+    let space = Namespace { retention, slow, presence: false, idempotency_ms: 0, idle_ms: 0, rate: None };
     Namespaces::new(Vec::new(), space)
 }
 
@@ -56,7 +56,14 @@ impl Stage {
             seed: 1,
         };
         let extract = Arc::new(Meddling(Arc::clone(&chaos)));
-        let shared = Shared { registry, publisher: Arc::clone(&recorder) as _, extract, settings };
+        let shared = Shared {
+            registry,
+            publisher: Arc::clone(&recorder) as _,
+            extract,
+            authenticator: Arc::new(Keys::new(&[])),
+            counts: Arc::default(),
+            settings,
+        };
         let net = SimNet { wires: Rc::clone(&wires), chaos: Arc::clone(&chaos) };
         let mailbox = Arc::new(Mailbox::new(Box::new(Silent)));
         let shard = Shard::new(net, shared, mailbox, Arc::default(), chaos.now(), |_| None);
@@ -73,7 +80,7 @@ impl Stage {
             transport,
             head: Vec::new(),
             read_ahead: Bytes::new(),
-            identity: Arc::new(Identity { name: "ann".into(), grants }),
+            identity: Arc::new(Identity::new("ann", Role::Observer, grants)),
             leases: Default::default(),
         };
         self.shard.adopt(handoff).unwrap();

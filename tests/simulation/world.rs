@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use millrace::auth::Keys;
 use millrace::delivery::mailbox::{Alarm, Letter, Mailbox};
 use millrace::delivery::shard::{Settings, Shard, Shared};
 use millrace::delivery::{Drain, Handoff};
@@ -70,6 +71,7 @@ fn namespace(events: usize, bytes: u64, age_ms: u64, policy: SlowPolicy) -> Name
         presence: false,
         idempotency_ms: 0,
         idle_ms: 400,
+        rate: None,
     }
 }
 
@@ -123,6 +125,8 @@ impl World {
             registry: Arc::clone(registry),
             publisher: Arc::clone(&self.recorder) as _,
             extract: Arc::new(Meddling(Arc::clone(&self.chaos))),
+            authenticator: Arc::new(Keys::new(&[])),
+            counts: Arc::default(),
             settings,
         };
         let bell = Arc::new(Bell::default());

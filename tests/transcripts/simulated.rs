@@ -6,22 +6,23 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use millrace::auth::Keys;
-use millrace::config::{self, Config};
+use millrace::auth::{AuthError, Identity, Keys};
+use millrace::config::Config;
 use millrace::delivery::Handoff;
 use millrace::delivery::mailbox::{Alarm, Letter, Mailbox};
 use millrace::delivery::net::Net;
 use millrace::delivery::pool::Drain;
 use millrace::delivery::shard::{Settings, Shard, Shared};
+use millrace::dialect::protocol::{Call, Method, Node, Protocols, Reply};
 use millrace::dialect::topics::{
     Multiplex, MultiplexSse, Publisher as Publishing, Reader, parse_reader, parse_sse,
 };
 use millrace::dialect::{Dialect, Transport};
-use millrace::engine::name::Pattern;
-use millrace::engine::{Namespace, Namespaces, Now, Publish, Registry, Retention, SkipTo, Slow, SlowPolicy};
+use millrace::engine::{Counts, Now, Publish, Registry};
 use millrace::ingest::Publisher;
 use millrace::json::batch::Attributes;
 use millrace::json::fields::JsonFields;
+use millrace::server::assembly;
 
 use crate::peer::{Peer, said};
 
@@ -100,7 +101,9 @@ pub struct Simulated {
     mailbox: Arc<Mailbox>,
     registry: Arc<Registry>,
     publisher: Arc<Publisher>,
-    keys: Keys,
+    protocols: Arc<Protocols>,
+    counts: Arc<Counts>,
+    keys: Arc<Keys>,
     pipes: Pipes,
     /// Streams by letter: their pipe, which is their token too as none is removed before the end.
     peers: BTreeMap<char, (usize, Peer)>,
@@ -111,19 +114,34 @@ impl Simulated {
     pub fn new(text: &str) -> Self {
         let config = Config::from_toml("test", text).unwrap_or_else(|problems| panic!("{problems}"));
         let now = Now { unix_ms: 1_800_000_000_000, micros: 1_000_000 };
-        let registry = Arc::new(Registry::new(namespaces(&config), config.limits.topics, 1000));
-        let publisher = Arc::new(Publisher::new(Arc::clone(&registry), Arc::default()));
+        let registry = Arc::new(Registry::new(assembly::namespaces(&config), config.limits.topics, 1000));
+        let protocols = Arc::new(assembly::protocols(&config));
+        let publisher = Publisher::new(Arc::clone(&registry), Arc::default(), Arc::clone(&protocols));
+        let (publisher, keys) = (Arc::new(publisher), Arc::new(Keys::new(&config.keys)));
+        let counts = Arc::new(Counts::default());
         let shared = Shared {
             registry: Arc::clone(&registry),
             publisher: Arc::clone(&publisher) as _,
             extract: Arc::new(JsonFields),
-            settings: settings(&config),
+            authenticator: Arc::clone(&keys) as _,
+            counts: Arc::clone(&counts),
+            settings: Settings { seed: 1, ..assembly::settings(&config) },
         };
         let (mailbox, pipes) = (Arc::new(Mailbox::new(Box::new(Silent))), Pipes::default());
         let net = Memory(Rc::clone(&pipes));
         let shard = Shard::new(net, shared, Arc::clone(&mailbox), Arc::default(), now, |_| None);
-        let keys = Keys::new(&config.keys);
-        Self { shard, mailbox, registry, publisher, keys, pipes, peers: BTreeMap::new(), now }
+        Self {
+            shard,
+            mailbox,
+            registry,
+            publisher,
+            protocols,
+            counts,
+            keys,
+            pipes,
+            peers: BTreeMap::new(),
+            now,
+        }
     }
 
     fn settle(&mut self) {
@@ -142,6 +160,33 @@ impl Simulated {
             if pipe.server_ended {
                 peer.end();
             }
+        }
+    }
+
+    /// The state machine for a path, of whichever protocol serves it.
+    fn dialect(&self, transport: Transport, path: &str, query: &[(String, String)]) -> Box<dyn Dialect> {
+        let token = query.iter().find(|(name, _)| name == "token").map(|(_, value)| value.as_str());
+        let missing = if token.is_none() { AuthError::Missing } else { AuthError::Invalid };
+        let call = Call {
+            method: Method::Get,
+            path,
+            query,
+            header: &|_| None,
+            upgrade: transport.is_websocket(),
+            credential: &self.keys.identify(token).ok_or(missing),
+            body: None,
+            waited: false,
+            node: Node {
+                registry: &self.registry,
+                publisher: &*self.publisher,
+                counts: &self.counts,
+                now: self.now,
+            },
+        };
+        match self.protocols.serve(&call) {
+            Some(Ok(Reply::WebSocket(open) | Reply::Sse(open))) => open(transport),
+            Some(_) => panic!("{path} is no stream"),
+            None => native(transport, path, query),
         }
     }
 
@@ -166,11 +211,11 @@ impl crate::Server for Simulated {
         };
         let handoff = Handoff {
             socket,
-            dialect: dialect(transport_kind, path, &query),
+            dialect: self.dialect(transport_kind, path, &query),
             transport: transport_kind,
             head: Vec::new(),
             read_ahead: Default::default(),
-            identity: self.keys.identify(token).unwrap(),
+            identity: self.keys.identify(token).unwrap_or_else(|| Arc::new(Identity::nobody())),
             leases: Default::default(),
         };
         self.peers.insert(stream, (socket, Peer::new(transport)));
@@ -197,7 +242,8 @@ impl crate::Server for Simulated {
             ("publish", _) => {
                 let (topic, json) = rest.split_once(' ').unwrap();
                 let body = Attributes::default().json(json.as_bytes()).unwrap();
-                self.publisher.publish(topic, vec![body], self.now).unwrap();
+                let placed = self.publisher.publish(topic, vec![body], self.now).unwrap();
+                assert!(placed.places.iter().all(Result::is_ok), "{:?}", placed.places);
             }
             ("drain", _) => {
                 let now_ms = self.now.millis();
@@ -228,7 +274,8 @@ impl crate::Server for Simulated {
     }
 }
 
-fn dialect(transport: Transport, path: &str, query: &[(String, String)]) -> Box<dyn Dialect> {
+/// The state machine of the native protocol for a path.
+fn native(transport: Transport, path: &str, query: &[(String, String)]) -> Box<dyn Dialect> {
     match path {
         "/v1/topics" if transport == Transport::WebSocket => Box::new(Multiplex::new(transport)),
         "/v1/topics" => {
@@ -260,46 +307,4 @@ fn decode(text: &str) -> String {
         out += &part[2..];
     }
     out
-}
-
-fn settings(config: &Config) -> Settings {
-    Settings {
-        ping_ms: config.timing.ping_seconds.as_millis() as u64,
-        idle_ms: config.timing.idle_seconds.as_millis() as u64,
-        message_bytes: config.limits.message_bytes,
-        subscriptions: config.limits.subscriptions_per_connection,
-        outbox_bytes: millrace::limits::OUTBOX_BYTES_MAX,
-        seed: 1,
-    }
-}
-
-fn namespaces(config: &Config) -> Namespaces {
-    let others = config.namespaces.others();
-    let others = others.map(|(pattern, space)| (Pattern::parse(pattern.as_str()).unwrap(), namespace(space)));
-    Namespaces::new(others.collect(), namespace(config.namespaces.default()))
-}
-
-fn namespace(space: &config::Namespace) -> Namespace {
-    let (events, bytes) = (space.retain_events, space.retain_bytes as u64);
-    let policy = match space.slow_policy {
-        config::SlowPolicy::Disconnect => SlowPolicy::Disconnect,
-        config::SlowPolicy::Skip if space.slow_skip_to == config::SkipTo::Oldest => {
-            SlowPolicy::Skip(SkipTo::Oldest)
-        }
-        config::SlowPolicy::Skip => SlowPolicy::Skip(SkipTo::Newest),
-        config::SlowPolicy::Conflate => SlowPolicy::Conflate,
-    };
-    let slow = Slow {
-        policy,
-        events: space.slow_events as u64,
-        bytes: space.slow_bytes as u64,
-        stall_ms: space.slow_seconds.as_millis() as u64,
-    };
-    Namespace {
-        retention: Retention { events, bytes, age_ms: space.retain_seconds.as_millis() as u64 },
-        slow,
-        presence: space.presence,
-        idempotency_ms: space.idempotency_seconds.as_millis() as u64,
-        idle_ms: space.topic_idle_seconds.as_millis() as u64,
-    }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::super::{Dialect, Gap, Host, Message, Start, Subscribe, Transport};
+use super::super::{Dialect, Gap, Host, Message, Refusal, Start, Subscribe, Transport};
 use super::request::{parse_from, parse_position, parse_since};
 use super::{messages, view};
 use crate::engine::filter::Filter;
@@ -152,12 +152,11 @@ impl Multiplex {
         host: &mut dyn Host,
     ) {
         let request = Subscribe {
-            topic,
             start,
-            view: view(self.transport, true),
             filter: read.filter.clone(),
             conflate: read.conflate,
             presence: read.presence.as_deref(),
+            ..Subscribe::new(topic, view(self.transport, true))
         };
         match host.subscribe(&request) {
             Ok(outcome) => {
@@ -167,7 +166,7 @@ impl Multiplex {
                 host.send("subscribed", &messages::subscribed(&outcome, pattern, reference));
             }
             // A topic that another subscription of this connection reads already is read once.
-            Err(super::super::Refusal::AlreadySubscribed) if pattern.is_some() => {}
+            Err(Refusal::AlreadySubscribed) if pattern.is_some() => {}
             Err(refusal) => host.send("error", &messages::refused(&refusal, reference)),
         }
     }
@@ -265,7 +264,8 @@ struct Envelope<'a> {
 fn publish(topic: &str, text: &str, reference: Option<&str>, host: &mut dyn Host) -> Result<(), Wrong> {
     let body = body_of(text).inspect_err(|_| host.refused(1))?;
     let placed = host.publish(topic, vec![body]).map_err(|refusal| (refusal.code(), refusal.to_string()))?;
-    if let [place] = placed.places[..] {
+    for place in placed.places {
+        let place = place.map_err(Refusal::from).map_err(|refusal| (refusal.code(), refusal.to_string()))?;
         host.send("published", &messages::published(&placed.topic, place.offset, place.duplicate, reference));
     }
     Ok(())

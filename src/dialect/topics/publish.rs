@@ -27,7 +27,7 @@ impl Publisher {
         for line in lines::split(text, EVENT_BYTES_MAX) {
             let added = line.content.map_err(|long| long.to_string()).and_then(|content| {
                 batch
-                    .route(content, self.topic.as_deref(), |topic| host.may_publish(topic))
+                    .route(line.number, content, self.topic.as_deref(), |topic| host.may_publish(topic))
                     .map_err(|invalid| invalid.to_string())
             });
             if let Err(why) = added {
@@ -37,7 +37,7 @@ impl Publisher {
         }
         for group in batch.groups {
             match host.publish(&group.topic, group.bodies) {
-                Ok(placed) => report.placed(&placed),
+                Ok(placed) => report.placed(&placed, &group.lines),
                 Err(refusal) => report.failed(0, &refused(&group.topic, &refusal)),
             }
         }

@@ -47,12 +47,11 @@ impl Reader {
 
     fn read(&self, wanted: &Wanted, topic: &str, start: Start, host: &mut dyn Host) {
         let request = Subscribe {
-            topic,
             start,
-            view: view(self.transport, true),
             filter: wanted.filter.clone(),
             conflate: wanted.conflate,
             presence: wanted.presence.as_deref(),
+            ..Subscribe::new(topic, view(self.transport, true))
         };
         let pattern = wanted.is_pattern().then_some(wanted.topic.as_str());
         match host.subscribe(&request) {
@@ -68,7 +67,7 @@ impl Reader {
             Err(refusal) => {
                 host.send("error", &messages::refused(&refusal, None));
                 if pattern.is_none() {
-                    host.close(Disconnect::Policy("subscription refused"));
+                    host.close(Disconnect::policy("subscription refused"));
                 }
             }
         }
@@ -84,7 +83,7 @@ impl Reader {
             }
             Err(refusal) => {
                 host.send("error", &messages::refused(&refusal, None));
-                host.close(Disconnect::Policy("subscription refused"));
+                host.close(Disconnect::policy("subscription refused"));
             }
         }
     }

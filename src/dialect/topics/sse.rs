@@ -40,12 +40,11 @@ impl MultiplexSse {
         }
         let wanted = &self.wanted[index];
         let request = Subscribe {
-            topic,
             start: self.positions.remove(topic).unwrap_or(default),
-            view: view(self.transport, false),
             filter: wanted.filter.clone(),
             conflate: wanted.conflate,
             presence: wanted.presence.as_deref(),
+            ..Subscribe::new(topic, view(self.transport, false))
         };
         let pattern = wanted.is_pattern().then_some(wanted.topic.as_str());
         match host.subscribe(&request) {

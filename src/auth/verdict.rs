@@ -1,0 +1,38 @@
+//! Asking whether a token is good, and the answers.
+
+use std::sync::Arc;
+
+use super::identity::Identity;
+
+/// Why somebody is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// No token.
+    #[error("a credential is needed: send `Authorization: Bearer <token>` or ?token=<token>")]
+    Missing,
+    /// Not one of ours, or damaged.
+    #[error("the credential is not valid")]
+    Invalid,
+    /// Its time is over.
+    #[error("the credential has expired")]
+    Expired,
+    /// It was taken back.
+    #[error("the credential was revoked")]
+    Revoked,
+    /// Whoever must be asked does not answer.
+    #[error("the credential cannot be checked now; try again")]
+    Unavailable,
+}
+
+/// Who presents a token, or why nobody does.
+pub type Verdict = Result<Arc<Identity>, AuthError>;
+
+/// Gets a verdict that took a while.
+pub type Later = Box<dyn FnOnce(Verdict) + Send>;
+
+/// Checks tokens.
+pub trait Authenticate: Send + Sync {
+    /// The verdict on `token`; `None` makes `later` get it, from whatever thread, when somebody else must be asked first.
+    /// Never blocks.
+    fn authenticate(&self, token: &str, unix_ms: u64, later: Later) -> Option<Verdict>;
+}

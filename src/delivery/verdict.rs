@@ -1,0 +1,37 @@
+//! Tokens that clients send on an open connection: asked about, and answered at once or by letter. What the client sends
+//! meanwhile waits, so that a request behind an `auth` message is judged by what that led to.
+
+use std::sync::Arc;
+
+use super::mailbox::{Letter, Question};
+use super::net::Net;
+use super::shard::Shard;
+use crate::auth::Verdict;
+
+impl<N: Net> Shard<N> {
+    /// Asks who presents `token`.
+    pub(super) fn authenticate(&mut self, id: u32, token: &str) {
+        self.next_question = self.next_question.wrapping_add(1).max(1);
+        let question = Question { conn: id, number: self.next_question };
+        self.conns[id as usize].asked = question.number;
+        let mailbox = Arc::clone(&self.mailbox);
+        let later = Box::new(move |verdict| mailbox.post(Letter::Verdict(question, verdict)));
+        let known = self.shared.authenticator.authenticate(token, self.now.unix_ms, later);
+        if let Some(verdict) = known {
+            self.mailbox.post(Letter::Verdict(question, verdict));
+        }
+    }
+
+    /// The answer to a question, if who asked it is still there.
+    pub(super) fn verdict(&mut self, question: Question, verdict: Verdict) {
+        let id = question.conn;
+        let waits = |conn: &&mut super::conn::Conn<N::Socket>| conn.asked == question.number;
+        let Some(conn) = self.conns.get_mut(id as usize).filter(waits) else { return };
+        conn.asked = 0;
+        let verdict = verdict.map(|identity| conn.identity = identity);
+        self.reschedule(id);
+        self.ask(id, |dialect, host| dialect.authenticated(verdict, host));
+        self.release(id);
+        self.make_ready(id);
+    }
+}
