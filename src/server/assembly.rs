@@ -3,15 +3,12 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use crate::config::{self, Config};
+use crate::config::{self, Analysis, Config};
 use crate::delivery::shard::Settings;
 use crate::dialect::protocol::Protocols;
 use crate::engine::name::Pattern;
 use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPolicy};
-use crate::limits::{ANALYSIS_IDLE_SECONDS, OUTBOX_BYTES_MAX};
-
-/// The topics of the `analysis` protocol.
-const ANALYSES: &str = "analysis.*";
+use crate::limits::OUTBOX_BYTES_MAX;
 
 fn millis(time: Duration) -> u64 {
     time.as_millis() as u64
@@ -36,31 +33,21 @@ pub fn settings(config: &Config) -> Settings {
 
 /// The namespaces of topics, with those that protocols bring along.
 pub fn namespaces(config: &Config) -> Namespaces {
+    let analysis = &config.analysis;
+    let bounded = |pattern: &config::Pattern, space: &config::Namespace| match Analysis::covers(pattern) {
+        true => analysis.bounded(space),
+        false => space.clone(),
+    };
     let mut specific: Vec<_> =
-        config.namespaces.others().map(|(p, space)| (p.clone(), space.clone())).collect();
-    if !specific.iter().any(|(pattern, _)| pattern.as_str() == ANALYSES) {
-        // The pattern is a valid one.
-        specific.extend(config::Pattern::new(ANALYSES).ok().map(|pattern| (pattern, analyses(config))));
-    }
+        config.namespaces.others().map(|(p, space)| (p.clone(), bounded(p, space))).collect();
+    let own = Analysis::topics().filter(|own| !specific.iter().any(|(pattern, _)| pattern == own));
+    specific.extend(own.map(|own| (own, analysis.namespace(config.namespaces.default()))));
     specific.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.rank()));
     let parsed = specific.iter().filter_map(|(pattern, space)| {
         // The configuration has checked the pattern by the same rules.
         Some((Pattern::parse(pattern.as_str()).ok()?, namespace(space)))
     });
     Namespaces::new(parsed.collect(), namespace(config.namespaces.default()))
-}
-
-fn analyses(config: &Config) -> config::Namespace {
-    let settings = &config.analysis;
-    let base = config.namespaces.default();
-    config::Namespace {
-        retain_events: settings.message_buffer_size,
-        retain_seconds: settings.message_buffer_seconds,
-        slow_events: base.slow_events.min(settings.message_buffer_size),
-        topic_idle_seconds: Duration::from_secs(ANALYSIS_IDLE_SECONDS),
-        publish_rate: settings.max_events_per_second,
-        ..base.clone()
-    }
 }
 
 fn namespace(space: &config::Namespace) -> Namespace {

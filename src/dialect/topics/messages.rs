@@ -121,7 +121,10 @@ pub(super) fn published(topic: &Topic, offset: u64, duplicate: bool, reference: 
     let mut out = Vec::new();
     put_string(&mut out, "{\"type\":\"published\",\"topic\":", topic.name());
     put_number(&mut out, ",\"epoch\":", topic.epoch());
-    put_number(&mut out, ",\"offset\":", offset);
+    match offset {
+        0 => put(&mut out, ",\"offset\":null,\"held\":true"),
+        offset => put_number(&mut out, ",\"offset\":", offset),
+    }
     if duplicate {
         put(&mut out, ",\"duplicate\":true");
     }
