@@ -84,6 +84,25 @@ choice! {
     }
 }
 
+/// A role, or none.
+pub struct MaybeRole;
+
+impl Kind for MaybeRole {
+    type Value = Option<Role>;
+    const NAME: &'static str = "`observer` `admin` `authority` `root` `none`";
+
+    fn read(word: &Word) -> Result<Option<Role>, String> {
+        match word {
+            Word::Text(text) if text == "none" => Ok(None),
+            word => Role::read(word).map(Some).map_err(|hint| hint + " \"none\""),
+        }
+    }
+
+    fn show(value: &Option<Role>) -> String {
+        value.as_ref().map_or_else(|| "\"none\"".into(), Role::show)
+    }
+}
+
 impl Kind for KeyHash {
     type Value = Self;
     const NAME: &'static str = "`sha256:` and 64 hex digits";
@@ -110,6 +129,14 @@ mod tests {
         assert_eq!(SlowPolicy::show(&SlowPolicy::Conflate), "\"conflate\"");
         let error = SlowPolicy::read(&Word::Text("drop".into())).unwrap_err();
         assert_eq!(error, r#"write one of "disconnect" "skip" "conflate""#);
+    }
+
+    #[test]
+    fn a_role_may_be_none() {
+        assert_eq!(MaybeRole::read(&Word::Text("none".into())), Ok(None));
+        assert_eq!(MaybeRole::read(&Word::Text("root".into())), Ok(Some(Role::Root)));
+        assert!(MaybeRole::read(&Word::Text("god".into())).unwrap_err().ends_with("\"root\" \"none\""));
+        assert_eq!(MaybeRole::show(&None), "\"none\"");
     }
 
     #[test]

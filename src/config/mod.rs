@@ -12,6 +12,7 @@ mod problem;
 mod protocols;
 mod raw;
 mod resolve;
+mod roles;
 mod section;
 mod table;
 mod units;
@@ -26,6 +27,7 @@ pub use pattern::Pattern;
 pub use print::{to_markdown, to_toml};
 pub use problem::{Origin, Problem, Problems};
 pub use protocols::{Analysis, Channels, Events, Stream};
+pub use roles::{RoleGrants, Roles};
 pub use section::Setting;
 pub use table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
 
@@ -48,6 +50,8 @@ pub struct Config {
     pub channels: Channels,
     /// The `analysis` protocol.
     pub analysis: Analysis,
+    /// What roles may do.
+    pub roles: Roles,
     /// How topics behave, by pattern.
     pub namespaces: Namespaces,
     /// API keys; none means that everybody may do everything.

@@ -7,6 +7,7 @@ use super::pattern::Pattern;
 use super::problem::{Origin, Problems};
 use super::protocols::{Analysis, Channels, Events, Stream};
 use super::raw::{DEFAULT_NAMESPACE, Headed, Raw, Reader, Section};
+use super::roles::Roles;
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing};
 use crate::limits::{KEYS_MAX, RETAIN_EVENTS_MAX};
 
@@ -26,6 +27,7 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
     let events = Events::resolve(&mut reader(&raw.take("events"), &mut problems), &Events::default());
     let channels = Channels::resolve(&mut reader(&raw.take("channels"), &mut problems), &Channels::default());
     let analysis = Analysis::resolve(&mut reader(&raw.take("analysis"), &mut problems), &Analysis::default());
+    let roles = Roles::read(&mut raw, &mut problems);
     let namespaces = namespaces(&mut raw, &mut problems);
     let keys = keys(&raw.keys, &mut problems);
     check_openness(&general, &said, raw.keys.is_empty(), &mut problems);
@@ -40,6 +42,7 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
         events,
         channels,
         analysis,
+        roles,
         namespaces,
         keys,
         test_echo: false,
@@ -151,8 +154,10 @@ fn key(said: &Headed, problems: &mut Problems) -> KeyConfig {
 
 fn check_grants(key: &KeyConfig, said: &Headed, problems: &mut Problems) {
     let grants = [&key.publish, &key.subscribe, &key.history, &key.presence];
-    if grants.iter().all(|patterns| patterns.is_empty()) {
-        let hint = "may do nothing; list patterns under `publish` or `subscribe`, such as \"**\"";
+    let said_lists = ["publish", "subscribe", "history", "presence"];
+    let by_role = key.role.is_some() && said_lists.iter().all(|name| said.section.origin(name).is_none());
+    if !by_role && grants.iter().all(|patterns| patterns.is_empty()) {
+        let hint = "may do nothing; list patterns under `publish` or `subscribe`, such as \"**\", or give it a `role` alone";
         problems.push(said.origin.clone(), format!("the key `{}` {hint}", key.name));
     }
 }

@@ -4,11 +4,12 @@
 
 use std::time::Duration;
 
-use super::choice::{LogFormat, Refuse, Role, SkipTo, SlowPolicy};
+use super::choice::{LogFormat, MaybeRole, Refuse, Role, SkipTo, SlowPolicy};
 use super::key::KeyHash;
 use super::kind::{Addresses, Bytes, Count, Listen, Millis, Patterns, Seconds, Switch, Text};
 use super::pattern::Pattern;
 use super::protocols::{Analysis, Channels, Events, Stream};
+use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, RootGrants};
 use super::section::{Setting, section};
 use crate::limits;
 
@@ -125,8 +126,8 @@ section! {
     KeyConfig = "keys" {
         /// Who it is: stands in logs and as the `user` of presence. Required.
         name: Text = String::new();
-        /// How far it is trusted: `observer`, `admin`, `authority` or `root`.
-        role: Role = Role::Observer;
+        /// How far it is trusted: `observer`, `admin`, `authority` or `root`; `none` counts as `observer`. With a role and no lists it may do what `[roles.…]` says.
+        role: MaybeRole = Option::<Role>::None;
         /// SHA-256 of the key: `printf %s KEY | sha256sum`. Required.
         hash: KeyHash = KeyHash([0; 32]);
         /// Topics it may publish to.
@@ -151,6 +152,10 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         Events::SETTINGS,
         Channels::SETTINGS,
         Analysis::SETTINGS,
+        ObserverGrants::SETTINGS,
+        AdminGrants::SETTINGS,
+        AuthorityGrants::SETTINGS,
+        RootGrants::SETTINGS,
         Namespace::SETTINGS,
         KeyConfig::SETTINGS,
     ];

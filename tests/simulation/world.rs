@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use millrace::auth::Keys;
+use millrace::config::Roles;
 use millrace::delivery::mailbox::{Alarm, Letter, Mailbox};
 use millrace::delivery::shard::{Settings, Shard, Shared};
 use millrace::delivery::{Drain, Handoff};
@@ -125,7 +126,7 @@ impl World {
             registry: Arc::clone(registry),
             publisher: Arc::clone(&self.recorder) as _,
             extract: Arc::new(Meddling(Arc::clone(&self.chaos))),
-            authenticator: Arc::new(Keys::new(&[])),
+            authenticator: Arc::new(Keys::new(&[], &Roles::default())),
             counts: Arc::default(),
             settings,
         };

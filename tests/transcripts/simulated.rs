@@ -117,7 +117,7 @@ impl Simulated {
         let registry = Arc::new(Registry::new(assembly::namespaces(&config), config.limits.topics, 1000));
         let protocols = Arc::new(assembly::protocols(&config));
         let publisher = Publisher::new(Arc::clone(&registry), Arc::default(), Arc::clone(&protocols));
-        let (publisher, keys) = (Arc::new(publisher), Arc::new(Keys::new(&config.keys)));
+        let (publisher, keys) = (Arc::new(publisher), Arc::new(Keys::new(&config.keys, &config.roles)));
         let counts = Arc::new(Counts::default());
         let shared = Shared {
             registry: Arc::clone(&registry),
