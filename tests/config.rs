@@ -51,6 +51,12 @@ hash = "sha256:00000000000000000000000000000000000000000000000000000000000000fe"
 [roles.admin]
 subscribe = ["stream.**"]
 presence = []
+
+[jwt]
+secret_env = "TOKEN_SECRET"
+algorithms = ["HS256"]
+issuer = ["a", "b"]
+default_role = "observer"
 "#;
 
 fn parse(text: &str) -> Config {
@@ -123,6 +129,18 @@ fn a_role_has_lists_of_its_own() {
     assert!(problems("[roles.root]\npublsh = []").contains("did you mean `publish`?"));
     let key = "[[keys]]\nname = \"a\"\nrole = \"root\"\nsubscribe = []\nhash = \"sha256:";
     assert!(problems(&format!("{key}{}\"", "0".repeat(64))).contains("the key `a` may do nothing"));
+}
+
+#[test]
+fn tokens_need_a_key_to_be_checked_with() {
+    let said = problems("[jwt]\nissuer = [\"a\"]");
+    assert!(said.starts_with("m.toml:2: jwt: say where the key of tokens is: secret_env"), "{said}");
+    assert!(problems("[jwt]\nsecret_env = \"A\"\nalgorithms = []").contains("the list is empty"));
+    assert!(
+        problems("[jwt]\nsecret_env = \"A\"\nalgorithms = [\"none\"]").contains("write one of \"HS256\"")
+    );
+    assert!(problems("[jwt]\njwks_url = \"login.example.com\"").contains("write a URL such as"));
+    assert!(parse("listen = [\"0.0.0.0:1\"]\n[jwt]\njwks_file = \"a\"").has_credentials());
 }
 
 #[test]

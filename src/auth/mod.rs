@@ -4,6 +4,7 @@
 
 mod grants;
 mod identity;
+pub mod jwt;
 mod token;
 mod verdict;
 
@@ -15,7 +16,7 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 pub use crate::config::Role;
 pub use grants::{Action, Grants};
-pub use identity::{Identity, Profile};
+pub use identity::{Credential, Identity, Profile};
 pub use token::token_from;
 pub use verdict::{AuthError, Authenticate, Later, Verdict};
 
@@ -78,7 +79,7 @@ impl Authenticate for Keys {
 fn identity(key: &KeyConfig, roles: &Roles) -> Identity {
     let (own, role) = (Grants::of(key), key.role.unwrap_or(Role::Observer));
     let grants = if own.is_empty() && key.role.is_some() { Grants::of_role(roles.of(role)) } else { own };
-    Identity::new(&key.name, role, grants)
+    Identity { credential: Credential::Key, ..Identity::new(&key.name, role, grants) }
 }
 
 impl fmt::Debug for Keys {

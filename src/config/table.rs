@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::choice::{LogFormat, MaybeRole, Refuse, Role, SkipTo, SlowPolicy};
+use super::credentials::Jwt;
 use super::key::KeyHash;
 use super::kind::{Addresses, Bytes, Count, Listen, Millis, Patterns, Seconds, Switch, Text};
 use super::pattern::Pattern;
@@ -16,7 +17,7 @@ use crate::limits;
 section! {
     /// The process as a whole.
     General = "" {
-        /// Addresses to listen on: an IP address and port, or `unix:/path`. Other than loopback needs `[[keys]]` or `insecure_open`.
+        /// Addresses to listen on: an IP address and port, or `unix:/path`. Other than loopback needs `[[keys]]`, `[jwt]` or `insecure_open`.
         listen: Addresses = vec![Listen::Tcp(([127, 0, 0, 1], 8000).into())];
         /// Lets everybody on the network publish and read without keys.
         insecure_open: Switch = false;
@@ -152,6 +153,7 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         Events::SETTINGS,
         Channels::SETTINGS,
         Analysis::SETTINGS,
+        Jwt::SETTINGS,
         ObserverGrants::SETTINGS,
         AdminGrants::SETTINGS,
         AuthorityGrants::SETTINGS,
