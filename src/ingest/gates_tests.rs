@@ -61,7 +61,7 @@ impl Protocol for Toy {
         topic.starts_with("own.")
     }
 
-    fn admit(&self, _topic: &str, body: Body) -> Result<Body, Misfit> {
+    fn admit(&self, _topic: &str, body: Body, _now: Now) -> Result<Body, Misfit> {
         if body.event() == "wrong" {
             return Err(Misfit { field: "x".into(), problem: "is wrong".into() });
         }

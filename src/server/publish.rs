@@ -33,9 +33,16 @@ pub async fn one_topic(
         "application/x-ndjson" => lines_of_topic(node, topic, &attributes, body).await,
         media_type => {
             let placed = one_event(node, topic, &attributes, body, (media_type, content_type)).await;
-            let placed = placed.inspect_err(|_| node.publisher.refused(1))?;
+            let placed = placed.inspect_err(|fault| count_refused(node, fault))?;
             Ok(Answer::Response(json(StatusCode::OK, single(&placed))))
         }
+    }
+}
+
+/// A single event that the publisher itself has refused is counted there.
+fn count_refused(node: &Node, fault: &Fault) {
+    if !matches!(fault, Fault::Event(_)) {
+        node.publisher.refused(1);
     }
 }
 
