@@ -4,6 +4,7 @@
 
 pub mod echo;
 pub mod frame;
+pub mod position;
 pub mod protocol;
 pub mod refuse;
 pub mod topics;
