@@ -7,6 +7,7 @@ pub mod frame;
 pub mod position;
 pub mod protocol;
 pub mod refuse;
+pub mod stream;
 pub mod topics;
 
 use std::sync::Arc;
