@@ -32,6 +32,7 @@ impl<N: Net> Shard<N> {
             unread: None,
             leases,
             heard_ms: now_ms,
+            spoke_ms: now_ms,
             progress_ms: now_ms,
             wakeup_ms: now_ms,
             ping_ms: now_ms,

@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::config::{self, Analysis, Config};
 use crate::delivery::shard::Settings;
 use crate::dialect::protocol::Protocols;
+use crate::dialect::refuse::Refuse;
+use crate::dialect::stream::{self, Streams};
 use crate::engine::name::Pattern;
 use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPolicy};
 use crate::limits::OUTBOX_BYTES_MAX;
@@ -15,8 +17,26 @@ fn millis(time: Duration) -> u64 {
 }
 
 /// All protocols but the native one.
-pub fn protocols(_config: &Config) -> Protocols {
-    Protocols::default()
+pub fn protocols(config: &Config) -> Protocols {
+    Protocols::new(vec![Box::new(Streams::new(streams(config)))])
+}
+
+fn refuse(config: &Config) -> Refuse {
+    match config.general.refuse {
+        config::Refuse::Close => Refuse::Close,
+        config::Refuse::Http => Refuse::Http,
+    }
+}
+
+fn streams(config: &Config) -> stream::Settings {
+    let settings = &config.stream;
+    stream::Settings {
+        refuse: refuse(config),
+        connections_per_user: settings.connections_per_user,
+        heartbeat_ms: millis(settings.heartbeat_seconds),
+        idle_ms: millis(settings.idle_seconds),
+        subscribe_ms: millis(settings.subscribe_seconds),
+    }
 }
 
 /// What shards need to know.

@@ -3,19 +3,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+pub use super::super::position::write as write_position;
 use super::super::{Gap, Outcome, Refusal};
 use crate::engine::presence::Member;
 use crate::engine::{Content, Entry, Topic};
 use crate::error::Disconnect;
 use crate::json::text::{fold_line_breaks, write_string, write_u64};
 use crate::json::time;
-
-/// Appends `epoch:offset`.
-pub fn write_position(epoch: u64, offset: u64, out: &mut Vec<u8>) {
-    write_u64(out, epoch);
-    out.push(b':');
-    write_u64(out, offset);
-}
 
 fn put(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
