@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use crate::config::{self, Config};
 use crate::delivery::shard::Settings;
+use crate::dialect::Linger;
+use crate::dialect::events::{self, Events};
 use crate::dialect::protocol::Protocols;
+use crate::dialect::refuse::Refuse;
 use crate::engine::name::Pattern;
 use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPolicy};
 use crate::limits::{ANALYSIS_IDLE_SECONDS, OUTBOX_BYTES_MAX};
@@ -18,8 +21,24 @@ fn millis(time: Duration) -> u64 {
 }
 
 /// All protocols but the native one.
-pub fn protocols(_config: &Config) -> Protocols {
-    Protocols::default()
+pub fn protocols(config: &Config) -> Protocols {
+    Protocols::new(vec![Box::new(Events::new(events(config)))])
+}
+
+fn refuse(config: &Config) -> Refuse {
+    match config.general.refuse {
+        config::Refuse::Close => Refuse::Close,
+        config::Refuse::Http => Refuse::Http,
+    }
+}
+
+fn events(config: &Config) -> events::Settings {
+    let settings = &config.events;
+    let linger = Linger {
+        window_ms: millis(settings.event_batch_window_ms) as u32,
+        events: settings.event_batch_size as u32,
+    };
+    events::Settings { refuse: refuse(config), clients_per_session: settings.max_clients_per_session, linger }
 }
 
 /// What shards need to know.

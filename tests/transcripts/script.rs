@@ -20,15 +20,19 @@ pub struct Script {
 }
 
 impl Script {
+    /// Those of all protocols.
     pub fn all() -> Vec<Self> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts/topics");
-        let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+        let below = |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut paths: Vec<_> =
+            below(&folder).filter(|path| path.is_dir()).flat_map(|path| below(&path)).collect();
         paths.sort();
         paths.iter().map(|path| Self::parse(path)).collect()
     }
 
     fn parse(path: &Path) -> Self {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let name = path.components().rev().take(2).map(|part| part.as_os_str().to_string_lossy());
+        let name = name.collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("/");
         let (mut config, mut steps) = (String::new(), Vec::new());
         for (i, line) in fs::read_to_string(path).unwrap().lines().enumerate() {
             if let Some(line) = line.strip_prefix("@ config ") {
