@@ -6,7 +6,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use millrace::auth::{AuthError, Identity, Keys};
+use millrace::auth::{Credentials, Identity};
 use millrace::config::Config;
 use millrace::delivery::Handoff;
 use millrace::delivery::mailbox::{Alarm, Letter, Mailbox};
@@ -103,7 +103,7 @@ pub struct Simulated {
     publisher: Arc<Publisher>,
     protocols: Arc<Protocols>,
     counts: Arc<Counts>,
-    keys: Arc<Keys>,
+    credentials: Arc<Credentials>,
     pipes: Pipes,
     /// Streams by letter: their pipe, which is their token too as none is removed before the end.
     peers: BTreeMap<char, (usize, Peer)>,
@@ -117,13 +117,13 @@ impl Simulated {
         let registry = Arc::new(Registry::new(assembly::namespaces(&config), config.limits.topics, 1000));
         let protocols = Arc::new(assembly::protocols(&config));
         let publisher = Publisher::new(Arc::clone(&registry), Arc::default(), Arc::clone(&protocols));
-        let (publisher, keys) = (Arc::new(publisher), Arc::new(Keys::new(&config.keys, &config.roles)));
+        let (publisher, credentials) = (Arc::new(publisher), Arc::new(Credentials::new(&config, Vec::new())));
         let counts = Arc::new(Counts::default());
         let shared = Shared {
             registry: Arc::clone(&registry),
             publisher: Arc::clone(&publisher) as _,
             extract: Arc::new(JsonFields),
-            authenticator: Arc::clone(&keys) as _,
+            authenticator: Arc::clone(&credentials) as _,
             counts: Arc::clone(&counts),
             settings: Settings { seed: 1, ..assembly::settings(&config) },
         };
@@ -137,7 +137,7 @@ impl Simulated {
             publisher,
             protocols,
             counts,
-            keys,
+            credentials,
             pipes,
             peers: BTreeMap::new(),
             now,
@@ -166,14 +166,13 @@ impl Simulated {
     /// The state machine for a path, of whichever protocol serves it.
     fn dialect(&self, transport: Transport, path: &str, query: &[(String, String)]) -> Box<dyn Dialect> {
         let token = query.iter().find(|(name, _)| name == "token").map(|(_, value)| value.as_str());
-        let missing = if token.is_none() { AuthError::Missing } else { AuthError::Invalid };
         let call = Call {
             method: Method::Get,
             path,
             query,
             header: &|_| None,
             upgrade: transport.is_websocket(),
-            credential: &self.keys.identify(token).ok_or(missing),
+            credential: &self.credentials.identify(token, self.now.unix_ms),
             body: None,
             waited: false,
             node: Node {
@@ -215,7 +214,10 @@ impl crate::Server for Simulated {
             transport: transport_kind,
             head: Vec::new(),
             read_ahead: Default::default(),
-            identity: self.keys.identify(token).unwrap_or_else(|| Arc::new(Identity::nobody())),
+            identity: self
+                .credentials
+                .identify(token, self.now.unix_ms)
+                .unwrap_or_else(|_| Arc::new(Identity::nobody())),
             leases: Default::default(),
         };
         self.peers.insert(stream, (socket, Peer::new(transport)));
