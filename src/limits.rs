@@ -76,6 +76,10 @@ pub const GATHER_BYTES_MAX: usize = 64 << 10;
 pub const JOIN_FRAME_BYTES_MAX: usize = 16 << 10;
 /// Events looked at for one gather, so that a filter that matches nothing cannot hold the shard.
 pub const GATHER_EVENTS_MAX: usize = 1024;
+/// Bytes of the events of one batch; it ends with the event that exceeds them.
+pub const BATCH_BYTES_MAX: usize = 1 << 20;
+/// Events looked at for one gather of batches: more, so that a filter does not leave them small.
+pub const BATCH_LOOKS_MAX: usize = 16 << 10;
 /// Writes of one turn of a shard.
 pub const TURN_WRITES_MAX: usize = 1024;
 /// Bytes written in one turn of a shard.
