@@ -209,6 +209,8 @@ pub const TOKENS_REMEMBERED: usize = 10_000;
 pub const USER_BYTES_MAX: usize = PRESENCE_USER_BYTES_MAX;
 /// Longest `jti`, e-mail address and name in a token, bytes.
 pub const CLAIM_BYTES_MAX: usize = 256;
+/// Latest end of a token, Unix milliseconds: the last moment that RFC 3339 can write, in the year 9999.
+pub const EXPIRY_MS_MAX: u64 = 253_402_300_799_999;
 /// Least length of a shared secret that is not warned of, bytes (RFC 7518 section 3.2, for HS256).
 pub const SECRET_BYTES_MIN: usize = 32;
 /// Time for which a ticket is good, seconds.

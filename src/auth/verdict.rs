@@ -27,6 +27,19 @@ pub enum AuthError {
     Unavailable,
 }
 
+impl AuthError {
+    /// A word for programs.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Missing | Self::Invalid => "unauthorized",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Insufficient => "insufficient",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
 /// Who presents a token, or why nobody does.
 pub type Verdict = Result<Arc<Identity>, AuthError>;
 

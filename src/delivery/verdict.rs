@@ -42,7 +42,7 @@ impl<N: Net> Shard<N> {
         if self.shared.authenticator.is_revoked(&identity, self.now.unix_ms) {
             return Err(AuthError::Revoked);
         }
-        let topics = conn.subs.refs().iter().map(|at| &**self.slots[at.slot as usize].topic.name());
+        let topics = conn.subs.refs().iter().map(|at| &**self.topic_of(*at).name());
         let patterns =
             conn.subs.watches().iter().filter_map(|watch| Some(&*self.watches.get(watch)?.pattern));
         let mut reads = topics.chain(patterns).peekable();
