@@ -19,9 +19,25 @@ pub enum AuthError {
     /// It was taken back.
     #[error("the credential was revoked")]
     Revoked,
+    /// It is good, but not for what this connection reads.
+    #[error("the credential is another user's, or does not allow what this connection reads")]
+    Insufficient,
     /// Whoever must be asked does not answer.
     #[error("the credential cannot be checked now; try again")]
     Unavailable,
+}
+
+impl AuthError {
+    /// A word for programs.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Missing | Self::Invalid => "unauthorized",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Insufficient => "insufficient",
+            Self::Unavailable => "unavailable",
+        }
+    }
 }
 
 /// Who presents a token, or why nobody does.
@@ -35,4 +51,9 @@ pub trait Authenticate: Send + Sync {
     /// The verdict on `token`; `None` makes `later` get it, from whatever thread, when somebody else must be asked first.
     /// Never blocks.
     fn authenticate(&self, token: &str, unix_ms: u64, later: Later) -> Option<Verdict>;
+
+    /// Whether the credential of `identity` was taken back since it was checked. Never blocks.
+    fn is_revoked(&self, _identity: &Identity, _unix_ms: u64) -> bool {
+        false
+    }
 }

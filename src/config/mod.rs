@@ -22,7 +22,7 @@ mod units;
 use std::path::PathBuf;
 
 pub use choice::{Algorithm, Asked, LogFormat, Refuse, Role, SkipTo, SlowPolicy};
-pub use credentials::Jwt;
+pub use credentials::{Auth, Jwt};
 pub use key::KeyHash;
 pub use kind::Listen;
 pub use namespaces::Namespaces;
@@ -57,6 +57,8 @@ pub struct Config {
     pub roles: Roles,
     /// How topics behave, by pattern.
     pub namespaces: Namespaces,
+    /// Where credentials may come from.
+    pub auth: Auth,
     /// JSON Web Tokens.
     pub jwt: Jwt,
     /// API keys.

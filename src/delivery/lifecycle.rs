@@ -47,7 +47,11 @@ impl<N: Net> Shard<N> {
         self.metrics.connections.set(self.conns.len() as u64);
         self.metrics.accepted.bump(1);
         self.schedule_first(id);
-        self.ask(id, |dialect, host| dialect.opened(host));
+        if self.is_revoked(id) {
+            self.close(id, Disconnect::Revoked);
+        } else {
+            self.ask(id, |dialect, host| dialect.opened(host));
+        }
         self.make_ready(id);
         if !read_ahead.is_empty() {
             self.received(id, &mut read_ahead.to_vec());

@@ -216,6 +216,7 @@ impl<N: Net> Shard<N> {
                 Some(Letter::Adopt(handoff)) => self.adopt_foreign(*handoff),
                 Some(Letter::Created(watch, topic)) => self.matched(watch, &topic),
                 Some(Letter::Verdict(asked, verdict)) => self.verdict(asked, verdict),
+                Some(Letter::Revoked(subject)) => self.revoked(&subject),
                 Some(Letter::Drain(drain)) => self.start_drain(drain),
                 Some(Letter::Stop) => self.upkeep.stop(),
                 None => break,

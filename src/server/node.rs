@@ -1,6 +1,5 @@
 //! Everything that requests share.
 
-use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,8 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
 
 use super::assembly;
+use super::authority::{Authority, Chores};
 use crate::admin::metrics::Sources;
-use crate::auth::{Identity, Keys};
+use crate::auth::{Identity, Origins};
 use crate::config::Config;
 use crate::delivery::shard::Shared;
 use crate::delivery::{Clock, Leases, Shards};
@@ -34,8 +34,10 @@ pub struct Node {
     pub shards: Shards,
     /// Time.
     pub clock: Clock,
-    /// Credentials.
-    pub keys: Arc<Keys>,
+    /// Who decides about credentials.
+    pub authority: Arc<Authority>,
+    /// Which pages may open streams.
+    pub origins: Origins,
     /// Connections under limits, by name.
     pub counts: Arc<Counts>,
     /// Whoever has yet to say who it is.
@@ -62,11 +64,11 @@ pub enum Full {
 }
 
 impl Node {
-    /// Starts the shards of `config`.
+    /// Starts the shards of `config`; what else must be run comes with it.
     ///
     /// # Errors
-    /// The system has no descriptors or threads left.
-    pub fn start(config: Config) -> io::Result<Self> {
+    /// A key of tokens that is missing, or the system has no descriptors or threads left.
+    pub fn start(config: Config) -> anyhow::Result<(Self, Chores)> {
         let clock = Clock::start();
         let first_epoch = clock.now().unix_ms / 1000 * EPOCHS_PER_SECOND;
         let registry = Registry::new(assembly::namespaces(&config), config.limits.topics, first_epoch);
@@ -74,19 +76,22 @@ impl Node {
         let publish_metrics = Arc::new(PublishMetrics::default());
         let publisher =
             Publisher::new(Arc::clone(&registry), Arc::clone(&publish_metrics), Arc::clone(&protocols));
-        let (publisher, keys) = (Arc::new(publisher), Arc::new(Keys::new(&config.keys, &config.roles)));
+        let publisher = Arc::new(publisher);
+        let (authority, chores) = Authority::new(&config, clock)?;
+        let authority = Arc::new(authority);
         let counts = Arc::new(Counts::default());
         let shared = Shared {
             registry: Arc::clone(&registry),
             publisher: Arc::clone(&publisher) as _,
             extract: Arc::new(JsonFields),
-            authenticator: Arc::clone(&keys) as _,
+            authenticator: Arc::clone(&authority) as _,
             counts: Arc::clone(&counts),
             settings: assembly::settings(&config),
         };
-        Ok(Self {
+        let node = Self {
             shards: Shards::start(config.shards(), &shared, clock)?,
-            keys,
+            origins: Origins::new(&config.auth.origins, !config.auth.cookie.is_empty()),
+            authority,
             counts,
             protocols,
             nobody: Arc::new(Identity::nobody()),
@@ -99,7 +104,8 @@ impl Node {
             connections: Arc::default(),
             draining: AtomicBool::new(false),
             config,
-        })
+        };
+        Ok((node, chores))
     }
 
     /// Places for a connection from `address` under the limits.
@@ -127,6 +133,7 @@ impl Node {
             shards: self.shards.metrics(),
             publish: Arc::clone(&self.publish_metrics),
             http: Arc::clone(&self.http_metrics),
+            auth: Arc::clone(self.authority.metrics()),
             topics: self.registry.len() as u64,
             connections: self.connections() as u64,
         }

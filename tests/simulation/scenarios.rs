@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use millrace::auth::{Action, Grants, Identity, Keys, Role};
-use millrace::config::{KeyConfig, Pattern as Granted, Roles};
+use millrace::auth::{Action, Credentials, Grants, Identity, Role};
+use millrace::config::{Config, KeyConfig, Pattern as Granted};
 use millrace::delivery::Handoff;
 use millrace::delivery::mailbox::{Alarm, Mailbox};
 use millrace::delivery::shard::{Settings, Shard, Shared};
@@ -60,7 +60,7 @@ impl Stage {
             registry,
             publisher: Arc::clone(&recorder) as _,
             extract,
-            authenticator: Arc::new(Keys::new(&[], &Roles::default())),
+            authenticator: Arc::new(Credentials::new(&Config::default(), Vec::new())),
             counts: Arc::default(),
             settings,
         };

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use millrace::auth::Keys;
-use millrace::config::Roles;
+use millrace::auth::Credentials;
+use millrace::config::Config;
 use millrace::delivery::mailbox::{Alarm, Letter, Mailbox};
 use millrace::delivery::shard::{Settings, Shard, Shared};
 use millrace::delivery::{Drain, Handoff};
@@ -126,7 +126,7 @@ impl World {
             registry: Arc::clone(registry),
             publisher: Arc::clone(&self.recorder) as _,
             extract: Arc::new(Meddling(Arc::clone(&self.chaos))),
-            authenticator: Arc::new(Keys::new(&[], &Roles::default())),
+            authenticator: Arc::new(Credentials::new(&Config::default(), Vec::new())),
             counts: Arc::default(),
             settings,
         };

@@ -6,7 +6,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use millrace::auth::{AuthError, Identity, Keys, Verdict, token_from};
+use millrace::auth::{Credentials, Identity, Places, Presented, Verdict, presented};
 use millrace::config::Config;
 use millrace::delivery::Handoff;
 use millrace::delivery::mailbox::{Alarm, Letter, Mailbox};
@@ -103,7 +103,7 @@ pub struct Simulated {
     publisher: Arc<Publisher>,
     protocols: Arc<Protocols>,
     counts: Arc<Counts>,
-    keys: Arc<Keys>,
+    credentials: Arc<Credentials>,
     pipes: Pipes,
     /// Streams by letter: their pipe, which is their token too as none is removed before the end.
     peers: BTreeMap<char, (usize, Peer)>,
@@ -117,13 +117,13 @@ impl Simulated {
         let registry = Arc::new(Registry::new(assembly::namespaces(&config), config.limits.topics, 1000));
         let protocols = Arc::new(assembly::protocols(&config));
         let publisher = Publisher::new(Arc::clone(&registry), Arc::default(), Arc::clone(&protocols));
-        let (publisher, keys) = (Arc::new(publisher), Arc::new(Keys::new(&config.keys, &config.roles)));
+        let (publisher, credentials) = (Arc::new(publisher), Arc::new(Credentials::new(&config, Vec::new())));
         let counts = Arc::new(Counts::default());
         let shared = Shared {
             registry: Arc::clone(&registry),
             publisher: Arc::clone(&publisher) as _,
             extract: Arc::new(JsonFields),
-            authenticator: Arc::clone(&keys) as _,
+            authenticator: Arc::clone(&credentials) as _,
             counts: Arc::clone(&counts),
             settings: Settings { seed: 1, ..assembly::settings(&config) },
         };
@@ -137,7 +137,7 @@ impl Simulated {
             publisher,
             protocols,
             counts,
-            keys,
+            credentials,
             pipes,
             peers: BTreeMap::new(),
             now,
@@ -165,9 +165,16 @@ impl Simulated {
 
     /// Who sends a request.
     fn verdict(&self, request: &Request<'_>) -> Verdict {
-        let token = token_from(request.header("authorization"), Some(request.query_text));
-        let missing = if token.is_none() { AuthError::Missing } else { AuthError::Invalid };
-        self.keys.identify(token.as_deref()).ok_or(missing)
+        let places = Places {
+            authorization: request.header("authorization"),
+            query: Some(request.query_text),
+            ..Places::default()
+        };
+        let token = match presented(&places) {
+            Some(Presented::Token(token)) => Some(token),
+            _ => None,
+        };
+        self.credentials.identify(token.as_deref(), self.now.unix_ms)
     }
 
     /// The state machine for a request, of whichever protocol serves it.
