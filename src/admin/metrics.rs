@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::process;
 use super::prometheus::{Head, Kind, Page};
-use crate::metrics::{Counter, Eviction, GARBAGE, Histogram, HttpMetrics, PublishMetrics, ShardMetrics};
+use crate::metrics::{
+    Counter, Eviction, GARBAGE, Histogram, HttpMetrics, LimitMetrics, PublishMetrics, ShardMetrics,
+};
 
 pub use super::prometheus::CONTENT_TYPE;
 
@@ -17,6 +19,8 @@ pub struct Sources {
     pub publish: Arc<PublishMetrics>,
     /// Of requests.
     pub http: Arc<HttpMetrics>,
+    /// Of limits.
+    pub limits: Arc<LimitMetrics>,
     /// Topics now.
     pub topics: u64,
     /// Connections now.
@@ -61,13 +65,17 @@ const PUBLISH: [(Head, Of<PublishMetrics>); 4] = [
     }),
 ];
 
-const HTTP: [(Head, Of<HttpMetrics>); 4] = [
+const HTTP: [(Head, Of<HttpMetrics>); 5] = [
     (("connections_accepted_total", Kind::Counter, "Connections accepted."), |m| &m.accepted_connections),
     (("connections_refused_total", Kind::Counter, "Connections refused by a limit."), |m| {
         &m.refused_connections
     }),
     (("http_requests_total", Kind::Counter, "Requests."), |m| &m.requests),
     (("http_unauthorized_total", Kind::Counter, "Requests without a valid credential."), |m| &m.unauthorized),
+    (
+        ("bad_proxy_headers_total", Kind::Counter, "Connections of proxies without a PROXY protocol header."),
+        |m| &m.bad_proxy_headers,
+    ),
 ];
 
 /// The text.
@@ -78,6 +86,7 @@ pub fn render(sources: &Sources) -> String {
     PUBLISH.iter().for_each(|(head, of)| page.single(*head, of(&sources.publish).get()));
     SUMS.iter().for_each(|(head, of)| page.single(*head, sum(sources, of)));
     evictions(sources, &mut page);
+    limits(sources, &mut page);
     histograms(sources, &mut page);
     shards(sources, &mut page);
     whole_process(&mut page);
@@ -106,6 +115,11 @@ fn evictions(sources: &Sources, page: &mut Page) {
     let head = ("evictions_total", Kind::Counter, "Slow streams closed with 1013.");
     let of = |why: Eviction| (why.label().to_owned(), sum(sources, |shard| &shard.evictions[why as usize]));
     page.labelled(head, "reason", Eviction::ALL.map(of));
+}
+
+fn limits(sources: &Sources, page: &mut Page) {
+    let head = ("limited_total", Kind::Counter, "What a limit refused.");
+    page.labelled(head, "limit", sources.limits.all().map(|(label, count)| (label.to_owned(), count)));
 }
 
 fn histograms(sources: &Sources, page: &mut Page) {

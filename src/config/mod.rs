@@ -10,6 +10,7 @@ mod pattern;
 mod print;
 mod problem;
 mod protocols;
+mod proxy;
 mod raw;
 mod resolve;
 mod section;
@@ -18,7 +19,7 @@ mod units;
 
 use std::path::PathBuf;
 
-pub use choice::{LogFormat, Refuse, Role, SkipTo, SlowPolicy};
+pub use choice::{ForwardedHeader, LogFormat, ProxyProtocol, Refuse, Role, SkipTo, SlowPolicy};
 pub use key::KeyHash;
 pub use kind::Listen;
 pub use namespaces::Namespaces;
@@ -26,6 +27,7 @@ pub use pattern::Pattern;
 pub use print::{to_markdown, to_toml};
 pub use problem::{Origin, Problem, Problems};
 pub use protocols::{Analysis, Channels, Events, Stream};
+pub use proxy::{Network, Proxy};
 pub use section::Setting;
 pub use table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
 
@@ -36,6 +38,8 @@ pub struct Config {
     pub general: General,
     /// Bounds on what peers can cause.
     pub limits: Limits,
+    /// Proxies in front of the server.
+    pub proxy: Proxy,
     /// Time.
     pub timing: Timing,
     /// How bytes get to readers.

@@ -12,8 +12,8 @@ use super::section::Setting;
 use super::table;
 
 /// Settings named at the top, and the sections that hold nothing but settings.
-const PLAIN_SECTIONS: [&str; 7] =
-    ["limits", "timing", "delivery", "stream", "events", "channels", "analysis"];
+const PLAIN_SECTIONS: [&str; 8] =
+    ["limits", "proxy", "timing", "delivery", "stream", "events", "channels", "analysis"];
 /// The section every namespace inherits from.
 pub const DEFAULT_NAMESPACE: &str = "namespaces.default";
 /// Variables of the environment that belong to the client commands or name the file itself.

@@ -6,7 +6,29 @@ use std::sync::Arc;
 use super::mailbox::{Letter, Question};
 use super::net::Net;
 use super::shard::Shard;
-use crate::auth::Verdict;
+use crate::auth::{AuthError, Identity, Verdict};
+use crate::engine::{Counts, Lease};
+use crate::metrics::{Limit, LimitMetrics};
+
+/// A place among the streams of a user, who may have `limit` of them (0 for any number). `None` where none is needed.
+///
+/// # Errors
+/// There is none.
+pub fn seat(
+    counts: &Counts,
+    limits: &LimitMetrics,
+    identity: &Identity,
+    limit: usize,
+) -> Result<Option<Lease>, AuthError> {
+    if limit == 0 || identity.name.is_empty() {
+        return Ok(None);
+    }
+    let lease = counts.take(&format!("user:{}", identity.name), limit);
+    if lease.is_none() {
+        limits.of(Limit::ConnectionsPerUser).add(1);
+    }
+    lease.map(Some).ok_or(AuthError::Crowded)
+}
 
 impl<N: Net> Shard<N> {
     /// Asks who presents `token`.
@@ -28,10 +50,22 @@ impl<N: Net> Shard<N> {
         let waits = |conn: &&mut super::conn::Conn<N::Socket>| conn.asked == question.number;
         let Some(conn) = self.conns.get_mut(id as usize).filter(waits) else { return };
         conn.asked = 0;
-        let verdict = verdict.map(|identity| conn.identity = identity);
+        let verdict = verdict.and_then(|identity| self.become_user(id, identity));
         self.reschedule(id);
         self.ask(id, |dialect, host| dialect.authenticated(verdict, host));
         self.release(id);
         self.make_ready(id);
+    }
+
+    /// The client is `identity` from now on, and has a place among the streams of that user.
+    fn become_user(&mut self, id: u32, identity: Arc<Identity>) -> Result<(), AuthError> {
+        let conn = &mut self.conns[id as usize];
+        let seated = conn.leases.user.is_some() && conn.identity.name == identity.name;
+        if !seated {
+            let limit = self.shared.settings.streams_per_user;
+            conn.leases.user = seat(&self.shared.counts, &self.shared.limits, &identity, limit)?;
+        }
+        conn.identity = identity;
+        Ok(())
     }
 }

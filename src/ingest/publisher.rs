@@ -7,10 +7,11 @@ use crate::dialect::protocol::{Protocol, Protocols};
 use crate::engine::name::{NameError, presence_of};
 use crate::engine::presence::Member;
 use crate::engine::{
-    Body, Change, Now, Parts, Placed, Publish, Published, Registry, Topic, TopicError, Unplaced,
+    Body, Buckets, Change, Now, Parts, Placed, Publish, Published, Rate, Registry, Topic, TopicError,
+    Unplaced,
 };
 use crate::json::text::write_string;
-use crate::metrics::PublishMetrics;
+use crate::metrics::{Limit, LimitMetrics, PublishMetrics};
 
 /// Publishes to the topics of a registry.
 pub struct Publisher {
@@ -18,12 +19,22 @@ pub struct Publisher {
     metrics: Arc<PublishMetrics>,
     protocols: Arc<Protocols>,
     gates: Gates,
+    limits: Arc<LimitMetrics>,
+    /// How fast one user may publish.
+    pace: Option<Rate>,
+    allowances: Buckets<String>,
 }
 
 impl Publisher {
     /// A door to `registry`; each of `protocols` decides what its topics let in.
     pub fn new(registry: Arc<Registry>, metrics: Arc<PublishMetrics>, protocols: Arc<Protocols>) -> Self {
-        Self { registry, metrics, protocols, gates: Gates::default() }
+        let (gates, limits, allowances) = (Gates::default(), Arc::default(), Buckets::default());
+        Self { registry, metrics, protocols, gates, limits, pace: None, allowances }
+    }
+
+    /// Bounds how fast one user may publish, and counts in `limits` what a limit refuses.
+    pub fn limited(self, pace: Option<Rate>, limits: Arc<LimitMetrics>) -> Self {
+        Self { pace, limits, ..self }
     }
 
     /// Appends what is held back and due; when something is due next, monotonic microseconds.
@@ -31,19 +42,35 @@ impl Publisher {
         self.gates.flush_due(now, |name, bodies| self.append(name, bodies, now).map(drop))
     }
 
-    /// A topic may be removed between the look-up and the append; its successor is taken then.
     fn append(&self, name: &str, bodies: Vec<Body>, now: Now) -> Result<Placed, TopicError> {
+        self.append_to(self.registry.topic(name, now)?, bodies, now)
+    }
+
+    /// A topic may be removed between the look-up and the append; its successor is taken then.
+    fn append_to(&self, mut topic: Arc<Topic>, bodies: Vec<Body>, now: Now) -> Result<Placed, TopicError> {
         let sizes: Vec<_> = bodies.iter().map(Body::len).collect();
         let mut places = Vec::with_capacity(bodies.len());
         let mut bodies = Some(bodies);
         loop {
-            let topic = self.registry.topic(name, now)?;
             let taken = || bodies.take().into_iter().flatten();
             if topic.publish_with(taken, now, |place| places.push(Ok(place))).is_ok() {
                 self.count(&places, &sizes);
                 return Ok(Placed { topic, places });
             }
+            topic = self.registry.topic(topic.name(), now)?;
         }
+    }
+
+    /// Appends to a topic that no protocol owns, as fast as it may come.
+    fn append_plain(&self, name: &str, bodies: Vec<Body>, now: Now) -> Result<Placed, TopicError> {
+        let topic = self.registry.topic(name, now)?;
+        if topic.namespace().rate.is_none() {
+            return self.append_to(topic, bodies, now);
+        }
+        let mut admitted: Vec<_> = bodies.into_iter().map(Ok).collect();
+        self.throttle(None, &topic, &mut admitted, now);
+        let (fit, slots) = self.split(admitted);
+        Ok(fill(self.append_to(topic, fit, now)?, slots))
     }
 
     /// A duplicate was appended earlier, and so were its bytes.
@@ -66,10 +93,8 @@ impl Publisher {
     ) -> Result<Placed, TopicError> {
         let topic = self.registry.topic(name, now)?;
         let mut admitted: Vec<_> = bodies.into_iter().map(|body| admit(owner, name, body)).collect();
-        self.throttle(owner, &topic, &mut admitted, now);
-        let refused = admitted.iter().filter(|body| body.is_err()).count();
-        self.metrics.refused.add(refused as u64);
-        let (fit, slots) = split(admitted);
+        self.throttle(Some(owner), &topic, &mut admitted, now);
+        let (fit, slots) = self.split(admitted);
         if let Some(feed) = owner.feed(name) {
             self.append(feed, fit.clone(), now)?;
         }
@@ -77,16 +102,21 @@ impl Publisher {
             Some(gate) => self.gates.pass(name, gate, fit, now, |bodies| self.append(name, bodies, now))?,
             None => self.append(name, fit, now)?,
         };
-        let mut places = placed.places.into_iter();
-        let filled =
-            slots.into_iter().filter_map(|slot| slot.map_or_else(|| places.next(), |no| Some(Err(no))));
-        Ok(Placed { topic: placed.topic, places: filled.collect() })
+        Ok(fill(placed, slots))
+    }
+
+    /// The bodies that remain, and for each of the original ones why it does not, if it does not.
+    fn split(&self, admitted: Vec<Result<Body, Unplaced>>) -> (Vec<Body>, Vec<Option<Unplaced>>) {
+        let mut fit = Vec::with_capacity(admitted.len());
+        let slots: Vec<_> = admitted.into_iter().map(|body| body.map(|body| fit.push(body)).err()).collect();
+        self.metrics.refused.add((slots.len() - fit.len()) as u64);
+        (fit, slots)
     }
 
     /// Refuses what comes faster than the topic takes it, from the end of the batch, and tells its readers at times.
     fn throttle(
         &self,
-        owner: &dyn Protocol,
+        owner: Option<&dyn Protocol>,
         topic: &Topic,
         admitted: &mut [Result<Body, Unplaced>],
         now: Now,
@@ -104,14 +134,23 @@ impl Publisher {
         }
     }
 
-    fn announce_dropped(&self, owner: &dyn Protocol, topic: &Topic, dropped: u64, now: Now) {
+    fn announce_dropped(&self, owner: Option<&dyn Protocol>, topic: &Topic, dropped: u64, now: Now) {
         topic.traffic.dropped(dropped);
-        if let Some(count) = topic.traffic.to_announce(now)
-            && let Some(text) = owner.dropped(count)
-        {
-            tracing::warn!(topic = %topic.name(), dropped = count, "events came too fast and were refused");
+        self.limits.of(Limit::PublishRate).add(dropped);
+        let Some(count) = topic.traffic.to_announce(now) else { return };
+        tracing::warn!(topic = %topic.name(), dropped = count, "events came too fast and were refused");
+        if let Some(text) = owner.and_then(|owner| owner.dropped(count)) {
             topic.notify(text);
         }
+    }
+
+    /// Leaves as many of `bodies` as the user `who` may publish now, from the first; why not the others.
+    fn within_pace(&self, who: &str, bodies: &mut Vec<Body>, now: Now) -> Vec<Unplaced> {
+        let Some(pace) = self.pace.filter(|_| !who.is_empty()) else { return Vec::new() };
+        let (granted, limited) = self.allowances.take(who, bodies.len() as u64, pace, now);
+        let over = bodies.split_off(granted as usize).len();
+        self.limits.of(Limit::PublishesPerCredential).add(over as u64);
+        limited.into_iter().flat_map(|limited| vec![Unplaced::TooFast(limited); over]).collect()
     }
 }
 
@@ -119,11 +158,11 @@ fn admit(owner: &dyn Protocol, name: &str, body: Body) -> Result<Body, Unplaced>
     owner.admit(name, body).map_err(|misfit| Unplaced::Misfit(Box::new(misfit)))
 }
 
-/// The bodies that remain, and for each of the original ones why it does not, if it does not.
-fn split(admitted: Vec<Result<Body, Unplaced>>) -> (Vec<Body>, Vec<Option<Unplaced>>) {
-    let mut fit = Vec::with_capacity(admitted.len());
-    let slots = admitted.into_iter().map(|body| body.map(|body| fit.push(body)).err()).collect();
-    (fit, slots)
+/// The places of what was appended, and those of what was not where they were asked for.
+fn fill(placed: Placed, slots: Vec<Option<Unplaced>>) -> Placed {
+    let mut places = placed.places.into_iter();
+    let filled = slots.into_iter().filter_map(|slot| slot.map_or_else(|| places.next(), |no| Some(Err(no))));
+    Placed { topic: placed.topic, places: filled.collect() }
 }
 
 impl Publish for Publisher {
@@ -133,8 +172,22 @@ impl Publish for Publisher {
         }
         match self.protocols.owner(name) {
             Some(owner) => self.append_owned(owner, name, bodies, now),
-            None => self.append(name, bodies, now),
+            None => self.append_plain(name, bodies, now),
         }
+    }
+
+    fn publish_as(
+        &self,
+        who: &str,
+        name: &str,
+        mut bodies: Vec<Body>,
+        now: Now,
+    ) -> Result<Placed, TopicError> {
+        let over = self.within_pace(who, &mut bodies, now);
+        let mut placed = self.publish(name, bodies, now)?;
+        self.metrics.refused.add(over.len() as u64);
+        placed.places.extend(over.into_iter().map(Err));
+        Ok(placed)
     }
 
     fn refused(&self, events: u64) {

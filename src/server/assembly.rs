@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::config::{self, Config};
 use crate::delivery::shard::Settings;
 use crate::dialect::protocol::Protocols;
+use crate::dialect::refuse::Refuse;
 use crate::engine::name::Pattern;
 use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPolicy};
 use crate::limits::{ANALYSIS_IDLE_SECONDS, OUTBOX_BYTES_MAX};
@@ -29,8 +30,25 @@ pub fn settings(config: &Config) -> Settings {
         idle_ms: millis(config.timing.idle_seconds),
         message_bytes: config.limits.message_bytes,
         subscriptions: config.limits.subscriptions_per_connection,
+        subscribers: config.limits.connections_per_topic,
+        streams_per_user: config.limits.connections_per_user,
+        messages: Rate::or_second(config.limits.messages_per_second, config.limits.messages_burst),
         outbox_bytes: OUTBOX_BYTES_MAX,
         seed: RandomState::new().hash_one("seed"),
+    }
+}
+
+/// How fast one user may publish.
+pub fn pace(config: &Config) -> Option<Rate> {
+    let limits = &config.limits;
+    Rate::or_second(limits.publishes_per_second_per_credential, limits.publishes_burst_per_credential)
+}
+
+/// How clients of the protocols are refused.
+pub fn refuse(config: &Config) -> Refuse {
+    match config.general.refuse {
+        config::Refuse::Close => Refuse::Close,
+        config::Refuse::Http => Refuse::Http,
     }
 }
 
@@ -70,7 +88,6 @@ fn namespace(space: &config::Namespace) -> Namespace {
         (config::SlowPolicy::Skip, config::SkipTo::Newest) => SlowPolicy::Skip(SkipTo::Newest),
         (config::SlowPolicy::Conflate, _) => SlowPolicy::Conflate,
     };
-    let burst = if space.publish_burst == 0 { space.publish_rate } else { space.publish_burst };
     Namespace {
         retention: Retention {
             events: space.retain_events,
@@ -86,6 +103,6 @@ fn namespace(space: &config::Namespace) -> Namespace {
         presence: space.presence,
         idempotency_ms: millis(space.idempotency_seconds),
         idle_ms: millis(space.topic_idle_seconds),
-        rate: Rate::new(space.publish_rate as u64, burst as u64),
+        rate: Rate::or_second(space.publish_rate, space.publish_burst),
     }
 }

@@ -5,12 +5,14 @@
 //! a shard, which writes the head of the response itself.
 
 mod accept;
+mod admission;
 mod answer;
 pub mod assembly;
 mod bell;
 mod dialects;
 mod history;
 mod node;
+mod proxies;
 mod publish;
 mod query;
 mod routes;

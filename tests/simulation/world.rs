@@ -115,11 +115,11 @@ impl World {
     fn post(&mut self, registry: &Arc<Registry>) -> Post {
         let settings = Settings {
             ping_ms: self.rng.pick(&[0, 700, 2000]),
-            idle_ms: 0,
             message_bytes: 1 << 20,
             subscriptions: 1000,
             outbox_bytes: 1 << 20,
             seed: self.rng.next(),
+            ..Settings::default()
         };
         let shared = Shared {
             registry: Arc::clone(registry),
@@ -127,6 +127,7 @@ impl World {
             extract: Arc::new(Meddling(Arc::clone(&self.chaos))),
             authenticator: Arc::new(Keys::new(&[])),
             counts: Arc::default(),
+            limits: Arc::default(),
             settings,
         };
         let bell = Arc::new(Bell::default());
