@@ -90,6 +90,29 @@ impl Body {
         Self { bytes: bytes.into_boxed_slice(), ends, content: parts.content }
     }
 
+    /// The same for another topic, whose idempotency keys are others.
+    pub fn without_idempotency_key(self) -> Self {
+        if self.idempotency_key().is_empty() {
+            return self;
+        }
+        let tags: Vec<_> = self.tags().map(Cow::Borrowed).collect();
+        Self::new(&Parts { tags: &tags, idempotency_key: "", ..self.parts() })
+    }
+
+    /// All parts but the tags.
+    pub fn parts(&self) -> Parts<'_> {
+        Parts {
+            event: self.event(),
+            id: self.id(),
+            key: self.key(),
+            tags: &[],
+            content_type: self.content_type(),
+            idempotency_key: self.idempotency_key(),
+            content: self.content,
+            data: self.data(),
+        }
+    }
+
     fn text(&self, index: usize) -> &str {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         let bytes = &self.bytes[start as usize..self.ends[index] as usize];

@@ -92,16 +92,18 @@ impl Publisher {
         now: Now,
     ) -> Result<Placed, TopicError> {
         let topic = self.registry.topic(name, now)?;
-        let mut admitted: Vec<_> = bodies.into_iter().map(|body| admit(owner, name, body)).collect();
+        let mut admitted: Vec<_> = bodies.into_iter().map(|body| admit(owner, name, body, now)).collect();
         self.throttle(Some(owner), &topic, &mut admitted, now);
         let (fit, slots) = self.split(admitted);
-        if let Some(feed) = owner.feed(name) {
-            self.append(feed, fit.clone(), now)?;
-        }
+        let feed = owner.feed(name).map(|feed| self.registry.topic(feed, now)).transpose()?;
+        let copies = feed.as_ref().map(|_| fit.clone()).unwrap_or_default();
         let placed = match owner.gate(name) {
             Some(gate) => self.gates.pass(name, gate, fit, now, |bodies| self.append(name, bodies, now))?,
             None => self.append(name, fit, now)?,
         };
+        if let Some(feed) = feed {
+            self.append_to_feed(feed.name(), copies, &placed.places, now);
+        }
         Ok(fill(placed, slots))
     }
 
@@ -111,6 +113,22 @@ impl Publisher {
         let slots: Vec<_> = admitted.into_iter().map(|body| body.map(|body| fit.push(body)).err()).collect();
         self.metrics.refused.add((slots.len() - fit.len()) as u64);
         (fit, slots)
+    }
+
+    /// What its topic has had before is not new to the feed either. Keys are the topic's own: those of another may be the same.
+    fn append_to_feed(
+        &self,
+        feed: &str,
+        copies: Vec<Body>,
+        places: &[Result<Published, Unplaced>],
+        now: Now,
+    ) {
+        let fresh = |place: &Result<Published, Unplaced>| place.as_ref().is_ok_and(|p| !p.duplicate);
+        let fresh = copies.into_iter().zip(places).filter(|(_, place)| fresh(place));
+        let fresh: Vec<_> = fresh.map(|(body, _)| body.without_idempotency_key()).collect();
+        if let Err(error) = self.append(feed, fresh, now) {
+            tracing::error!(topic = %feed, %error, "events are missing in the feed of all");
+        }
     }
 
     /// Refuses what comes faster than the topic takes it, from the end of the batch, and tells its readers at times.
@@ -154,8 +172,8 @@ impl Publisher {
     }
 }
 
-fn admit(owner: &dyn Protocol, name: &str, body: Body) -> Result<Body, Unplaced> {
-    owner.admit(name, body).map_err(|misfit| Unplaced::Misfit(Box::new(misfit)))
+fn admit(owner: &dyn Protocol, name: &str, body: Body, now: Now) -> Result<Body, Unplaced> {
+    owner.admit(name, body, now).map_err(|misfit| Unplaced::Misfit(Box::new(misfit)))
 }
 
 /// The places of what was appended, and those of what was not where they were asked for.
