@@ -158,6 +158,8 @@ pub const SLOW_SECONDS_MAX: u64 = 30;
 pub const IDEMPOTENCY_SECONDS: u64 = 300;
 /// Time after which a topic that keeps nothing and has no reader is removed, seconds (default).
 pub const TOPIC_IDLE_SECONDS: u64 = 600;
+/// The same for a topic to which nothing was ever published, at most, seconds: readers can make these.
+pub const UNUSED_TOPIC_SECONDS: u64 = 600;
 
 /// Connections of one user of the `stream` protocol (default).
 pub const STREAM_CONNECTIONS_PER_USER: usize = 10;
@@ -194,6 +196,12 @@ pub const ANALYSIS_BUFFER_EVENTS: usize = 1000;
 /// Age up to which it keeps them, seconds (default).
 pub const ANALYSIS_BUFFER_SECONDS: u64 = 300;
 
+/// Thoughts of an analysis that are joined into one event.
+pub const ANALYSIS_THOUGHTS_MAX: usize = 256;
+/// Bytes of thoughts that are held back to be joined; a single larger one is sent alone.
+pub const ANALYSIS_THOUGHT_BYTES_MAX: usize = 256 << 10;
+/// Agents of an analysis that are told apart; further ones are only counted.
+pub const ANALYSIS_AGENTS_MAX: usize = 256;
 /// Time for which an analysis without events and readers keeps its numbering, seconds (default).
 pub const ANALYSIS_IDLE_SECONDS: u64 = 86_400;
 

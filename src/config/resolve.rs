@@ -34,7 +34,7 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
     let analysis = Analysis::resolve(&mut reader(&raw.take("analysis"), &mut problems), &Analysis::default());
     let jwt = jwt(&raw.take("jwt"), &mut problems);
     let roles = Roles::read(&mut raw, &mut problems);
-    let namespaces = namespaces(&mut raw, &mut problems);
+    let namespaces = namespaces(&mut raw, &analysis, &mut problems);
     let keys = keys(&raw.keys, &mut problems);
     let keyless = raw.keys.is_empty() && !jwt.is_configured();
     check_openness(&general, &said, keyless, &mut problems);
@@ -111,13 +111,15 @@ fn check_proxies(proxy: &Proxy, said: &Section, problems: &mut Problems) {
     }
 }
 
-fn namespaces(raw: &mut Raw, problems: &mut Problems) -> Namespaces {
+fn namespaces(raw: &mut Raw, analysis: &Analysis, problems: &mut Problems) -> Namespaces {
     let default_said = raw.take(DEFAULT_NAMESPACE);
     let base = namespace(&default_said, &Namespace::default(), problems);
     let mut others: Vec<(Pattern, Namespace)> = Vec::new();
     for headed in &raw.namespaces {
-        let resolved = namespace(&headed.section, &base, problems);
-        match Pattern::new(&headed.heading) {
+        let pattern = Pattern::new(&headed.heading);
+        let own = pattern.as_ref().is_ok_and(Analysis::covers).then(|| analysis.namespace(&base));
+        let resolved = namespace(&headed.section, own.as_ref().unwrap_or(&base), problems);
+        match pattern {
             Ok(pattern) => others.push((pattern, resolved)),
             Err(why) => problems.push(headed.origin.clone(), why),
         }

@@ -290,6 +290,8 @@ pub struct Conn<S> {
     pub allowance: Bucket,
     /// When anything was heard last, monotonic milliseconds, wrapping.
     pub heard_ms: u32,
+    /// When the client sent a message last, monotonic milliseconds, wrapping.
+    pub spoke_ms: u32,
     /// When the socket last took something while blocked, or when the close began.
     pub progress_ms: u32,
     /// When its timer is to come up, monotonic milliseconds, wrapping.

@@ -151,7 +151,7 @@ impl<N: Net> Host for ShardHost<'_, N> {
     }
 
     fn unheard_ms(&self) -> u64 {
-        self.shard.unheard_ms(self.conn)
+        self.shard.unspoken_ms(self.conn)
     }
 
     fn silent_ms(&self) -> u64 {

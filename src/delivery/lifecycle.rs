@@ -34,6 +34,7 @@ impl<N: Net> Shard<N> {
             leases,
             allowance: Bucket::default(),
             heard_ms: now_ms,
+            spoke_ms: now_ms,
             progress_ms: now_ms,
             wakeup_ms: now_ms,
             ping_ms: now_ms,

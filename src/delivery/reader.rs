@@ -157,6 +157,7 @@ impl<N: Net> Shard<N> {
 
     fn message(&mut self, id: u32, message: Message<'_>) {
         self.metrics.messages_in.bump(1);
+        self.conns[id as usize].spoke_ms = self.now.millis() as u32;
         match self.too_fast(id) {
             None => self.ask(id, |dialect, host| dialect.received(message, host)),
             Some(limited) => {

@@ -4,8 +4,10 @@
 
 pub mod echo;
 pub mod frame;
+pub mod position;
 pub mod protocol;
 pub mod refuse;
+pub mod stream;
 pub mod topics;
 
 use std::sync::Arc;
@@ -283,10 +285,10 @@ pub trait Host {
     /// Calls [`Dialect::due`] after `millis`, within a quarter of a second; replaces what was asked for before.
     fn wake_after(&mut self, millis: u64);
 
-    /// How long nothing has come from the client, milliseconds.
+    /// How long the client has sent no message, milliseconds. Pings and pongs are none.
     fn unheard_ms(&self) -> u64;
 
-    /// How long nothing has passed in either direction, but for messages to this client alone, milliseconds.
+    /// How long nothing has passed in either direction, but for pings, pongs and messages to this client alone, milliseconds.
     fn silent_ms(&self) -> u64;
 
     /// Takes a place for the connection under the `limit` (0 for none) of `name`, until it ends; whether there was one.

@@ -169,6 +169,13 @@ impl Registry {
         found
     }
 
+    /// Shows every topic whose name begins with `prefix` to `see`, in no order.
+    pub fn each(&self, prefix: &str, mut see: impl FnMut(&Topic)) {
+        for part in &self.parts {
+            read(part).values().filter(|topic| topic.name().starts_with(prefix)).for_each(|topic| see(topic));
+        }
+    }
+
     /// Topics there are.
     pub fn len(&self) -> usize {
         self.count.load(Ordering::Relaxed)

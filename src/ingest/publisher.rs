@@ -1,45 +1,100 @@
 //! The door itself: every publication, however it came, is appended here and nowhere else.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::gates::Gates;
+use super::agenda::{Agenda, Why};
+use super::gates::Passed;
+use super::pace::Pace;
 use crate::dialect::protocol::{Protocol, Protocols};
 use crate::engine::name::{NameError, presence_of};
 use crate::engine::presence::Member;
+use crate::engine::traffic::{ANNOUNCE_MS, Announce};
 use crate::engine::{
-    Body, Buckets, Change, Now, Parts, Placed, Publish, Published, Rate, Registry, Topic, TopicError,
-    Unplaced,
+    Body, Change, Gated, Now, Parts, Placed, Publish, Published, Registry, Topic, TopicError, Unplaced,
 };
 use crate::json::text::write_string;
-use crate::metrics::{Limit, LimitMetrics, PublishMetrics};
+use crate::metrics::{Limit, PublishMetrics};
+use crate::sync::lock;
 
 /// Publishes to the topics of a registry.
 pub struct Publisher {
     registry: Arc<Registry>,
     metrics: Arc<PublishMetrics>,
     protocols: Arc<Protocols>,
-    gates: Gates,
-    limits: Arc<LimitMetrics>,
-    /// How fast one user may publish.
-    pace: Option<Rate>,
-    allowances: Buckets<String>,
+    agenda: Agenda,
+    /// Whether nothing is held back any more, since the server ends.
+    closing: AtomicBool,
+    pace: Pace,
 }
 
 impl Publisher {
     /// A door to `registry`; each of `protocols` decides what its topics let in.
     pub fn new(registry: Arc<Registry>, metrics: Arc<PublishMetrics>, protocols: Arc<Protocols>) -> Self {
-        let (gates, limits, allowances) = (Gates::default(), Arc::default(), Buckets::default());
-        Self { registry, metrics, protocols, gates, limits, pace: None, allowances }
+        let (agenda, closing) = (Agenda::default(), AtomicBool::new(false));
+        Self { registry, metrics, protocols, agenda, closing, pace: Pace::default() }
     }
 
-    /// Bounds how fast one user may publish, and counts in `limits` what a limit refuses.
-    pub fn limited(self, pace: Option<Rate>, limits: Arc<LimitMetrics>) -> Self {
-        Self { pace, limits, ..self }
+    /// Bounds how fast one user may publish, and counts what a limit refuses.
+    pub fn paced(self, pace: Pace) -> Self {
+        Self { pace, ..self }
     }
 
-    /// Appends what is held back and due; when something is due next, monotonic microseconds.
+    /// Appends what was held back and is due, and tells readers what was refused; when something is due next, monotonic
+    /// microseconds.
     pub fn flush_due(&self, now: Now) -> Option<u64> {
-        self.gates.flush_due(now, |name, bodies| self.append(name, bodies, now).map(drop))
+        while let Some((why, topic)) = self.agenda.take(now.micros) {
+            match why {
+                Why::Held => self.flush(&topic, now),
+                Why::Refused => self.announce(topic.traffic.look(now), &topic),
+            }
+        }
+        self.agenda.next()
+    }
+
+    /// Waits until something is due earlier than [`Self::flush_due`] has said.
+    pub async fn due_earlier(&self) {
+        self.agenda.earlier().await;
+    }
+
+    /// Appends everything that is held back; from now on nothing is. For the end of the server.
+    pub fn close(&self, now: Now) {
+        self.closing.store(true, Ordering::SeqCst);
+        let late = Now { micros: now.micros + ANNOUNCE_MS * 1000, ..now };
+        while let Some((why, topic)) = self.agenda.take(u64::MAX) {
+            match why {
+                Why::Held => self.flush(&topic, now),
+                Why::Refused => self.announce(topic.traffic.look(late), &topic),
+            }
+        }
+    }
+
+    /// Appends what the gate of `topic` holds back, as far as it is due.
+    fn flush(&self, topic: &Arc<Topic>, now: Now) {
+        let Some(gate) = topic.gate(|| None) else { return };
+        let mut gated = lock(gate);
+        gated.listed = false;
+        let mut out = Vec::new();
+        if self.closing.load(Ordering::SeqCst) || gated.gate.due_micros().is_some_and(|due| due <= now.micros)
+        {
+            gated.gate.flush(now, &mut out);
+        }
+        let events = out.len() as u64;
+        if events > 0
+            && let Err(error) = self.append(topic.name(), out, now)
+        {
+            tracing::error!(topic = %topic.name(), %error, "events that were held back are lost");
+            self.metrics.refused.add(events);
+        }
+        self.list(topic, &mut gated);
+    }
+
+    /// Has the gate looked at when what it holds back is due.
+    fn list(&self, topic: &Arc<Topic>, gated: &mut Gated) {
+        if let Some(due) = gated.gate.due_micros().filter(|_| !gated.listed) {
+            gated.listed = true;
+            self.agenda.enter(due, Why::Held, topic);
+        }
     }
 
     fn append(&self, name: &str, bodies: Vec<Body>, now: Now) -> Result<Placed, TopicError> {
@@ -68,7 +123,7 @@ impl Publisher {
             return self.append_to(topic, bodies, now);
         }
         let mut admitted: Vec<_> = bodies.into_iter().map(Ok).collect();
-        self.throttle(None, &topic, &mut admitted, now);
+        self.throttle(&topic, &mut admitted, now);
         let (fit, slots) = self.split(admitted);
         Ok(fill(self.append_to(topic, fit, now)?, slots))
     }
@@ -93,14 +148,11 @@ impl Publisher {
     ) -> Result<Placed, TopicError> {
         let topic = self.registry.topic(name, now)?;
         let mut admitted: Vec<_> = bodies.into_iter().map(|body| admit(owner, name, body, now)).collect();
-        self.throttle(Some(owner), &topic, &mut admitted, now);
+        self.throttle(&topic, &mut admitted, now);
         let (fit, slots) = self.split(admitted);
         let feed = owner.feed(name).map(|feed| self.registry.topic(feed, now)).transpose()?;
         let copies = feed.as_ref().map(|_| fit.clone()).unwrap_or_default();
-        let placed = match owner.gate(name) {
-            Some(gate) => self.gates.pass(name, gate, fit, now, |bodies| self.append(name, bodies, now))?,
-            None => self.append(name, fit, now)?,
-        };
+        let placed = self.append_gated(owner, name, fit, now)?;
         if let Some(feed) = feed {
             self.append_to_feed(feed.name(), copies, &placed.places, now);
         }
@@ -131,14 +183,47 @@ impl Publisher {
         }
     }
 
-    /// Refuses what comes faster than the topic takes it, from the end of the batch, and tells its readers at times.
-    fn throttle(
+    /// Appends what the gate of the topic lets through, if it has one.
+    fn append_gated(
         &self,
-        owner: Option<&dyn Protocol>,
-        topic: &Topic,
-        admitted: &mut [Result<Body, Unplaced>],
+        owner: &dyn Protocol,
+        name: &str,
+        bodies: Vec<Body>,
         now: Now,
-    ) {
+    ) -> Result<Placed, TopicError> {
+        loop {
+            let topic = self.registry.topic(name, now)?;
+            let Some(gate) = topic.gate(|| owner.gate(name)) else { return self.append(name, bodies, now) };
+            let mut gated = lock(gate);
+            // One that was removed since has a successor, with a gate of its own.
+            if topic.touch(now).is_ok() {
+                return self.pass(&topic, &mut gated, bodies, now);
+            }
+        }
+    }
+
+    fn pass(
+        &self,
+        topic: &Arc<Topic>,
+        gated: &mut Gated,
+        bodies: Vec<Body>,
+        now: Now,
+    ) -> Result<Placed, TopicError> {
+        let mut passed = Passed::through(&mut *gated.gate, topic, bodies, now);
+        let mut out = std::mem::take(&mut passed.out);
+        if self.closing.load(Ordering::SeqCst) {
+            gated.gate.flush(now, &mut out);
+        }
+        self.list(topic, gated);
+        let placed = match out.is_empty() {
+            true => Placed { topic: Arc::clone(topic), places: Vec::new() },
+            false => self.append(topic.name(), out, now)?,
+        };
+        Ok(passed.places(placed))
+    }
+
+    /// Refuses what comes faster than the topic takes it, and tells its readers at times.
+    fn throttle(&self, topic: &Arc<Topic>, admitted: &mut [Result<Body, Unplaced>], now: Now) {
         let Some(rate) = topic.namespace().rate else { return };
         let mut dropped = 0;
         for body in admitted.iter_mut().filter(|body| body.is_ok()) {
@@ -148,27 +233,25 @@ impl Publisher {
             }
         }
         if dropped > 0 {
-            self.announce_dropped(owner, topic, dropped, now);
+            self.pace.limits.of(Limit::PublishRate).add(dropped);
+            self.announce(topic.traffic.dropped(dropped, now), topic);
         }
     }
 
-    fn announce_dropped(&self, owner: Option<&dyn Protocol>, topic: &Topic, dropped: u64, now: Now) {
-        topic.traffic.dropped(dropped);
-        self.limits.of(Limit::PublishRate).add(dropped);
-        let Some(count) = topic.traffic.to_announce(now) else { return };
-        tracing::warn!(topic = %topic.name(), dropped = count, "events came too fast and were refused");
-        if let Some(text) = owner.and_then(|owner| owner.dropped(count)) {
-            topic.notify(text);
+    /// Tells the readers of a topic what was refused, or has it looked at again.
+    fn announce(&self, announce: Announce, topic: &Arc<Topic>) {
+        match announce {
+            Announce::Now(dropped) => {
+                tracing::warn!(topic = %topic.name(), dropped, "events came too fast and were refused");
+                let owner = self.protocols.owner(topic.name());
+                owner
+                    .and_then(|owner| owner.dropped(dropped))
+                    .into_iter()
+                    .for_each(|text| topic.notify(text));
+            }
+            Announce::Later(millis) => self.agenda.enter(millis * 1000, Why::Refused, topic),
+            Announce::Nothing => {}
         }
-    }
-
-    /// Leaves as many of `bodies` as the user `who` may publish now, from the first; why not the others.
-    fn within_pace(&self, who: &str, bodies: &mut Vec<Body>, now: Now) -> Vec<Unplaced> {
-        let Some(pace) = self.pace.filter(|_| !who.is_empty()) else { return Vec::new() };
-        let (granted, limited) = self.allowances.take(who, bodies.len() as u64, pace, now);
-        let over = bodies.split_off(granted as usize).len();
-        self.limits.of(Limit::PublishesPerCredential).add(over as u64);
-        limited.into_iter().flat_map(|limited| vec![Unplaced::TooFast(limited); over]).collect()
     }
 }
 
@@ -201,7 +284,7 @@ impl Publish for Publisher {
         mut bodies: Vec<Body>,
         now: Now,
     ) -> Result<Placed, TopicError> {
-        let over = self.within_pace(who, &mut bodies, now);
+        let over = self.pace.within(who, &mut bodies, now);
         let mut placed = self.publish(name, bodies, now)?;
         self.metrics.refused.add(over.len() as u64);
         placed.places.extend(over.into_iter().map(Err));
@@ -213,7 +296,9 @@ impl Publish for Publisher {
     }
 
     fn summary(&self, name: &str, now: Now) -> Option<Vec<u8>> {
-        self.gates.summary(name, now)
+        let topic = self.registry.find(name)?;
+        let gate = topic.gate(|| None)?;
+        lock(gate).gate.summary(now)
     }
 
     fn presence(&self, topic: &Topic, user: &str, member: &Member, change: Change, now: Now) {
@@ -243,3 +328,7 @@ pub fn check_name(name: &str) -> Result<(), TopicError> {
         None => crate::engine::name::validate(name).map_err(|error: NameError| error.into()),
     }
 }
+
+#[cfg(test)]
+#[path = "gates_tests.rs"]
+mod tests;

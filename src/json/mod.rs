@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod fields;
 pub mod filter;
 pub mod lines;
+pub mod members;
 mod scan;
 pub mod text;
 pub mod time;

@@ -1,26 +1,46 @@
 //! From the configuration to what the engine, the shards and the protocols take.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{self, Config};
+use crate::config::{self, Analysis, Config};
 use crate::delivery::shard::Settings;
 use crate::dialect::protocol::Protocols;
 use crate::dialect::refuse::Refuse;
+use crate::dialect::stream::{self, Streams};
 use crate::engine::name::Pattern;
 use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPolicy};
-use crate::limits::{ANALYSIS_IDLE_SECONDS, OUTBOX_BYTES_MAX};
-
-/// The topics of the `analysis` protocol.
-const ANALYSES: &str = "analysis.*";
+use crate::ingest::Pace;
+use crate::limits::OUTBOX_BYTES_MAX;
+use crate::metrics::LimitMetrics;
 
 fn millis(time: Duration) -> u64 {
     time.as_millis() as u64
 }
 
 /// All protocols but the native one.
-pub fn protocols(_config: &Config) -> Protocols {
-    Protocols::default()
+pub fn protocols(config: &Config) -> Protocols {
+    Protocols::new(vec![Box::new(Streams::new(streams(config)))])
+}
+
+/// How clients of the protocols are refused.
+pub fn refuse(config: &Config) -> Refuse {
+    match config.general.refuse {
+        config::Refuse::Close => Refuse::Close,
+        config::Refuse::Http => Refuse::Http,
+    }
+}
+
+fn streams(config: &Config) -> stream::Settings {
+    let settings = &config.stream;
+    stream::Settings {
+        refuse: refuse(config),
+        connections_per_user: settings.connections_per_user,
+        heartbeat_ms: millis(settings.heartbeat_seconds),
+        idle_ms: millis(settings.idle_seconds),
+        subscribe_ms: millis(settings.subscribe_seconds),
+    }
 }
 
 /// What shards need to know.
@@ -39,46 +59,30 @@ pub fn settings(config: &Config) -> Settings {
 }
 
 /// How fast one user may publish.
-pub fn pace(config: &Config) -> Option<Rate> {
+pub fn pace(config: &Config, metrics: &Arc<LimitMetrics>) -> Pace {
     let limits = &config.limits;
-    Rate::or_second(limits.publishes_per_second_per_credential, limits.publishes_burst_per_credential)
-}
-
-/// How clients of the protocols are refused.
-pub fn refuse(config: &Config) -> Refuse {
-    match config.general.refuse {
-        config::Refuse::Close => Refuse::Close,
-        config::Refuse::Http => Refuse::Http,
-    }
+    let (per_second, burst) =
+        (limits.publishes_per_second_per_credential, limits.publishes_burst_per_credential);
+    Pace::new(Rate::or_second(per_second, burst), Arc::clone(metrics))
 }
 
 /// The namespaces of topics, with those that protocols bring along.
 pub fn namespaces(config: &Config) -> Namespaces {
+    let analysis = &config.analysis;
+    let bounded = |pattern: &config::Pattern, space: &config::Namespace| match Analysis::covers(pattern) {
+        true => analysis.bounded(space),
+        false => space.clone(),
+    };
     let mut specific: Vec<_> =
-        config.namespaces.others().map(|(p, space)| (p.clone(), space.clone())).collect();
-    if !specific.iter().any(|(pattern, _)| pattern.as_str() == ANALYSES) {
-        // The pattern is a valid one.
-        specific.extend(config::Pattern::new(ANALYSES).ok().map(|pattern| (pattern, analyses(config))));
-    }
+        config.namespaces.others().map(|(p, space)| (p.clone(), bounded(p, space))).collect();
+    let own = Analysis::topics().filter(|own| !specific.iter().any(|(pattern, _)| pattern == own));
+    specific.extend(own.map(|own| (own, analysis.namespace(config.namespaces.default()))));
     specific.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.rank()));
     let parsed = specific.iter().filter_map(|(pattern, space)| {
         // The configuration has checked the pattern by the same rules.
         Some((Pattern::parse(pattern.as_str()).ok()?, namespace(space)))
     });
     Namespaces::new(parsed.collect(), namespace(config.namespaces.default()))
-}
-
-fn analyses(config: &Config) -> config::Namespace {
-    let settings = &config.analysis;
-    let base = config.namespaces.default();
-    config::Namespace {
-        retain_events: settings.message_buffer_size,
-        retain_seconds: settings.message_buffer_seconds,
-        slow_events: base.slow_events.min(settings.message_buffer_size),
-        topic_idle_seconds: Duration::from_secs(ANALYSIS_IDLE_SECONDS),
-        publish_rate: settings.max_events_per_second,
-        ..base.clone()
-    }
 }
 
 fn namespace(space: &config::Namespace) -> Namespace {

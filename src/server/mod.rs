@@ -80,6 +80,7 @@ impl Server {
             .map(|listener| accept::spawn(listener, Arc::clone(&self.node), drained.clone(), alive.clone()))
             .collect();
         let sweeper = accept::background(sweep(Arc::clone(&self.node)));
+        let flusher = accept::background(flush(Arc::clone(&self.node)));
         drop(alive);
         shutdown.await;
         acceptors.iter().for_each(|acceptor| acceptor.abort());
@@ -87,10 +88,12 @@ impl Server {
         tracing::info!(seconds = deadline.as_secs(), "draining");
         self.node.set_draining();
         draining.send_replace(true);
+        self.node.publisher.close(self.node.clock.now());
         self.node.shards.drain(drain(&self.node));
         // Whoever has not finished at the deadline is cut: that is what a deadline is.
         let _cut = tokio::time::timeout(deadline, all_gone.recv()).await;
         sweeper.abort();
+        flusher.abort();
         join_shards(self.node).await
     }
 }
@@ -118,5 +121,18 @@ async fn sweep(node: Arc<Node>) {
         ticks.tick().await;
         node.registry.sweep(part, node.clock.now());
         crossbeam_epoch::pin().flush();
+    }
+}
+
+/// Has events that are held back published when they are due.
+async fn flush(node: Arc<Node>) {
+    loop {
+        let now = node.clock.now();
+        let wait = match node.publisher.flush_due(now) {
+            Some(due) => Duration::from_micros(due.saturating_sub(now.micros)),
+            None => Duration::MAX,
+        };
+        // Either way it is time to look again.
+        let _elapsed = tokio::time::timeout(wait, node.publisher.due_earlier()).await;
     }
 }

@@ -72,7 +72,7 @@ impl Node {
         let publisher =
             Publisher::new(Arc::clone(&registry), Arc::clone(&publish_metrics), Arc::clone(&protocols));
         let (counts, limits) = (Arc::new(Counts::default()), Arc::new(LimitMetrics::default()));
-        let publisher = publisher.limited(assembly::pace(&config), Arc::clone(&limits));
+        let publisher = publisher.paced(assembly::pace(&config, &limits));
         let (publisher, keys) = (Arc::new(publisher), Arc::new(Keys::new(&config.keys, &config.roles)));
         let shared = Shared {
             registry: Arc::clone(&registry),

@@ -135,8 +135,8 @@ impl World {
         let mailbox = Arc::new(Mailbox::new(Box::new(Rope(Arc::clone(&bell)))));
         let metrics = Arc::new(ShardMetrics::default());
         let net = SimNet { wires: Rc::clone(&self.wires), chaos: Arc::clone(&self.chaos) };
-        let (copies, now) = ((Arc::clone(&mailbox), Arc::clone(&metrics)), self.chaos.now());
-        let shard = Shard::new(net, shared, copies.0, copies.1, now, no_sockets);
+        let (inbox, counters, now) = (Arc::clone(&mailbox), Arc::clone(&metrics), self.chaos.now());
+        let shard = Shard::new(net, shared, inbox, counters, now, no_sockets);
         Post { shard, mailbox, metrics, bell, due_micros: 0 }
     }
 

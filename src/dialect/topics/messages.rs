@@ -3,19 +3,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+pub use super::super::position::write as write_position;
 use super::super::{Gap, Outcome, Refusal};
 use crate::engine::presence::Member;
 use crate::engine::{Content, Entry, Topic};
 use crate::error::Disconnect;
 use crate::json::text::{fold_line_breaks, write_retry_after, write_string, write_u64};
 use crate::json::time;
-
-/// Appends `epoch:offset`.
-pub fn write_position(epoch: u64, offset: u64, out: &mut Vec<u8>) {
-    write_u64(out, epoch);
-    out.push(b':');
-    write_u64(out, offset);
-}
 
 fn put(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
@@ -121,7 +115,10 @@ pub(super) fn published(topic: &Topic, offset: u64, duplicate: bool, reference: 
     let mut out = Vec::new();
     put_string(&mut out, "{\"type\":\"published\",\"topic\":", topic.name());
     put_number(&mut out, ",\"epoch\":", topic.epoch());
-    put_number(&mut out, ",\"offset\":", offset);
+    match offset {
+        0 => put(&mut out, ",\"offset\":null,\"held\":true"),
+        offset => put_number(&mut out, ",\"offset\":", offset),
+    }
     if duplicate {
         put(&mut out, ",\"duplicate\":true");
     }
