@@ -256,6 +256,12 @@ const _: () =
     assert!(SLOW_EVENTS_MAX <= RETAIN_EVENTS, "a reader cannot be further behind than what is kept");
 const _: () = assert!(SLOW_BYTES_MAX <= RETAIN_BYTES, "a reader cannot be further behind than what is kept");
 const _: () = assert!(RETAIN_EVENTS <= RETAIN_EVENTS_MAX, "the default must be allowed");
+/// Addresses or users whose token buckets are kept apart, about 100 B each; those beyond share one.
+pub const BUCKETS_MAX: usize = 1 << 16;
+/// Longest PROXY protocol header, bytes: a version 2 header with what proxies add about TLS is below 1 KiB.
+pub const PROXY_HEADER_BYTES_MAX: usize = 4 << 10;
+/// Addresses of forwarded headers that are looked at, from the right: proxies in a row.
+pub const FORWARDED_HOPS_MAX: usize = 32;
 /// Connections that the kernel accepts ahead of the server.
 pub const LISTEN_BACKLOG: i32 = 4096;
 /// Pause after an accept that failed, milliseconds.

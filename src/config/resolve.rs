@@ -2,11 +2,13 @@
 //! setting is its kind's. Never opens, connects or looks anything up.
 
 use super::Config;
+use super::choice::ProxyProtocol;
 use super::credentials::{Auth, Jwt};
 use super::namespaces::Namespaces;
 use super::pattern::Pattern;
 use super::problem::{Origin, Problems};
 use super::protocols::{Analysis, Channels, Events, Stream};
+use super::proxy::Proxy;
 use super::raw::{DEFAULT_NAMESPACE, Headed, Raw, Reader, Section};
 use super::roles::Roles;
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing};
@@ -22,6 +24,8 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
     let general = General::resolve(&mut reader(&said, &mut problems), &General::default());
     let limits_said = raw.take("limits");
     let limits = Limits::resolve(&mut reader(&limits_said, &mut problems), &Limits::default());
+    let proxy_said = raw.take("proxy");
+    let proxy = Proxy::resolve(&mut reader(&proxy_said, &mut problems), &Proxy::default());
     let timing = Timing::resolve(&mut reader(&raw.take("timing"), &mut problems), &Timing::default());
     let delivery = Delivery::resolve(&mut reader(&raw.take("delivery"), &mut problems), &Delivery::default());
     let stream = Stream::resolve(&mut reader(&raw.take("stream"), &mut problems), &Stream::default());
@@ -36,10 +40,12 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
     let keyless = raw.keys.is_empty() && !jwt.is_configured();
     check_openness(&general, &said, keyless, &mut problems);
     check_event_fits_body(&limits, &limits_said, &mut problems);
+    check_proxies(&proxy, &proxy_said, &mut problems);
     let warnings = raw.warnings;
     problems.or(Config {
         general,
         limits,
+        proxy,
         timing,
         delivery,
         stream,
@@ -109,6 +115,14 @@ fn check_event_fits_body(limits: &Limits, said: &Section, problems: &mut Problem
     if limits.event_bytes > limits.body_bytes {
         let message = "event_bytes: an event must fit into body_bytes; lower this or raise that";
         problems.push(origin(said, &["event_bytes", "body_bytes"]), message);
+    }
+}
+
+/// A header that is believed of nobody would be taken for a request.
+fn check_proxies(proxy: &Proxy, said: &Section, problems: &mut Problems) {
+    if proxy.protocol == ProxyProtocol::V1V2 && proxy.trusted.is_empty() {
+        let message = "protocol: name the proxies that send PROXY protocol headers in proxy.trusted";
+        problems.push(origin(said, &["protocol"]), message);
     }
 }
 

@@ -4,6 +4,7 @@
 //! encoded and go out as frames that dialects made.
 
 pub mod bucket;
+pub mod buckets;
 pub mod counts;
 pub mod entry;
 pub mod filter;
@@ -20,6 +21,7 @@ pub mod topic;
 pub mod traffic;
 
 pub use bucket::{Bucket, Limited, Rate};
+pub use buckets::Buckets;
 pub use counts::{Counts, Lease};
 pub use entry::{Body, Content, Encode, Entry, Parts, ViewId};
 pub use gate::{Gate, Gated};

@@ -315,17 +315,20 @@ impl Topic {
         self.gate.get().map(|gate| &**gate)
     }
 
-    /// Counts a subscriber, so that the topic stays.
+    /// Counts a subscriber, so that the topic stays; `false` when it has `limit` (0 for none) already.
     ///
     /// # Errors
     /// [`Removed`]: look the topic up again.
-    pub fn join(&self) -> Result<(), Removed> {
+    pub fn join(&self, limit: usize) -> Result<bool, Removed> {
         let _claim = self.ring.claim();
         if self.removed.load(Ordering::Acquire) {
             return Err(Removed);
         }
-        self.subscribers.fetch_add(1, Ordering::AcqRel);
-        Ok(())
+        let room = limit == 0 || self.subscribers() < limit;
+        if room {
+            self.subscribers.fetch_add(1, Ordering::AcqRel);
+        }
+        Ok(room)
     }
 
     /// Takes a subscriber off the count.

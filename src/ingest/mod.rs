@@ -2,6 +2,8 @@
 
 mod agenda;
 mod gates;
+mod pace;
 pub mod publisher;
 
+pub use pace::Pace;
 pub use publisher::Publisher;

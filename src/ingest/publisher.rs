@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::agenda::{Agenda, Why};
 use super::gates::Passed;
+use super::pace::Pace;
 use crate::dialect::protocol::{Protocol, Protocols};
 use crate::engine::name::{NameError, presence_of};
 use crate::engine::presence::Member;
@@ -13,7 +14,7 @@ use crate::engine::{
     Body, Change, Gated, Now, Parts, Placed, Publish, Published, Registry, Topic, TopicError, Unplaced,
 };
 use crate::json::text::write_string;
-use crate::metrics::PublishMetrics;
+use crate::metrics::{Limit, PublishMetrics};
 use crate::sync::lock;
 
 /// Publishes to the topics of a registry.
@@ -24,12 +25,19 @@ pub struct Publisher {
     agenda: Agenda,
     /// Whether nothing is held back any more, since the server ends.
     closing: AtomicBool,
+    pace: Pace,
 }
 
 impl Publisher {
     /// A door to `registry`; each of `protocols` decides what its topics let in.
     pub fn new(registry: Arc<Registry>, metrics: Arc<PublishMetrics>, protocols: Arc<Protocols>) -> Self {
-        Self { registry, metrics, protocols, agenda: Agenda::default(), closing: AtomicBool::new(false) }
+        let (agenda, closing) = (Agenda::default(), AtomicBool::new(false));
+        Self { registry, metrics, protocols, agenda, closing, pace: Pace::default() }
+    }
+
+    /// Bounds how fast one user may publish, and counts what a limit refuses.
+    pub fn paced(self, pace: Pace) -> Self {
+        Self { pace, ..self }
     }
 
     /// Appends what was held back and is due, and tells readers what was refused; when something is due next, monotonic
@@ -89,19 +97,35 @@ impl Publisher {
         }
     }
 
-    /// A topic may be removed between the look-up and the append; its successor is taken then.
     fn append(&self, name: &str, bodies: Vec<Body>, now: Now) -> Result<Placed, TopicError> {
+        self.append_to(self.registry.topic(name, now)?, bodies, now)
+    }
+
+    /// A topic may be removed between the look-up and the append; its successor is taken then.
+    fn append_to(&self, mut topic: Arc<Topic>, bodies: Vec<Body>, now: Now) -> Result<Placed, TopicError> {
         let sizes: Vec<_> = bodies.iter().map(Body::len).collect();
         let mut places = Vec::with_capacity(bodies.len());
         let mut bodies = Some(bodies);
         loop {
-            let topic = self.registry.topic(name, now)?;
             let taken = || bodies.take().into_iter().flatten();
             if topic.publish_with(taken, now, |place| places.push(Ok(place))).is_ok() {
                 self.count(&places, &sizes);
                 return Ok(Placed { topic, places });
             }
+            topic = self.registry.topic(topic.name(), now)?;
         }
+    }
+
+    /// Appends to a topic that no protocol owns, as fast as it may come.
+    fn append_plain(&self, name: &str, bodies: Vec<Body>, now: Now) -> Result<Placed, TopicError> {
+        let topic = self.registry.topic(name, now)?;
+        if topic.namespace().rate.is_none() {
+            return self.append_to(topic, bodies, now);
+        }
+        let mut admitted: Vec<_> = bodies.into_iter().map(Ok).collect();
+        self.throttle(&topic, &mut admitted, now);
+        let (fit, slots) = self.split(admitted);
+        Ok(fill(self.append_to(topic, fit, now)?, slots))
     }
 
     /// A duplicate was appended earlier, and so were its bytes.
@@ -125,19 +149,22 @@ impl Publisher {
         let topic = self.registry.topic(name, now)?;
         let mut admitted: Vec<_> = bodies.into_iter().map(|body| admit(owner, name, body, now)).collect();
         self.throttle(&topic, &mut admitted, now);
-        let refused = admitted.iter().filter(|body| body.is_err()).count();
-        self.metrics.refused.add(refused as u64);
-        let (fit, slots) = split(admitted);
+        let (fit, slots) = self.split(admitted);
         let feed = owner.feed(name).map(|feed| self.registry.topic(feed, now)).transpose()?;
         let copies = feed.as_ref().map(|_| fit.clone()).unwrap_or_default();
         let placed = self.append_gated(owner, name, fit, now)?;
         if let Some(feed) = feed {
             self.append_to_feed(feed.name(), copies, &placed.places, now);
         }
-        let mut places = placed.places.into_iter();
-        let filled =
-            slots.into_iter().filter_map(|slot| slot.map_or_else(|| places.next(), |no| Some(Err(no))));
-        Ok(Placed { topic: placed.topic, places: filled.collect() })
+        Ok(fill(placed, slots))
+    }
+
+    /// The bodies that remain, and for each of the original ones why it does not, if it does not.
+    fn split(&self, admitted: Vec<Result<Body, Unplaced>>) -> (Vec<Body>, Vec<Option<Unplaced>>) {
+        let mut fit = Vec::with_capacity(admitted.len());
+        let slots: Vec<_> = admitted.into_iter().map(|body| body.map(|body| fit.push(body)).err()).collect();
+        self.metrics.refused.add((slots.len() - fit.len()) as u64);
+        (fit, slots)
     }
 
     /// What its topic has had before is not new to the feed either. Keys are the topic's own: those of another may be the same.
@@ -206,6 +233,7 @@ impl Publisher {
             }
         }
         if dropped > 0 {
+            self.pace.limits.of(Limit::PublishRate).add(dropped);
             self.announce(topic.traffic.dropped(dropped, now), topic);
         }
     }
@@ -231,11 +259,11 @@ fn admit(owner: &dyn Protocol, name: &str, body: Body, now: Now) -> Result<Body,
     owner.admit(name, body, now).map_err(|misfit| Unplaced::Misfit(Box::new(misfit)))
 }
 
-/// The bodies that remain, and for each of the original ones why it does not, if it does not.
-fn split(admitted: Vec<Result<Body, Unplaced>>) -> (Vec<Body>, Vec<Option<Unplaced>>) {
-    let mut fit = Vec::with_capacity(admitted.len());
-    let slots = admitted.into_iter().map(|body| body.map(|body| fit.push(body)).err()).collect();
-    (fit, slots)
+/// The places of what was appended, and those of what was not where they were asked for.
+fn fill(placed: Placed, slots: Vec<Option<Unplaced>>) -> Placed {
+    let mut places = placed.places.into_iter();
+    let filled = slots.into_iter().filter_map(|slot| slot.map_or_else(|| places.next(), |no| Some(Err(no))));
+    Placed { topic: placed.topic, places: filled.collect() }
 }
 
 impl Publish for Publisher {
@@ -245,8 +273,22 @@ impl Publish for Publisher {
         }
         match self.protocols.owner(name) {
             Some(owner) => self.append_owned(owner, name, bodies, now),
-            None => self.append(name, bodies, now),
+            None => self.append_plain(name, bodies, now),
         }
+    }
+
+    fn publish_as(
+        &self,
+        who: &str,
+        name: &str,
+        mut bodies: Vec<Body>,
+        now: Now,
+    ) -> Result<Placed, TopicError> {
+        let over = self.pace.within(who, &mut bodies, now);
+        let mut placed = self.publish(name, bodies, now)?;
+        self.metrics.refused.add(over.len() as u64);
+        placed.places.extend(over.into_iter().map(Err));
+        Ok(placed)
     }
 
     fn refused(&self, events: u64) {

@@ -1,6 +1,7 @@
 //! From the configuration to what the engine, the shards and the protocols take.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{self, Analysis, Config};
@@ -12,7 +13,9 @@ use crate::dialect::refuse::Refuse;
 use crate::dialect::stream::{self, Streams};
 use crate::engine::name::Pattern;
 use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPolicy};
+use crate::ingest::Pace;
 use crate::limits::OUTBOX_BYTES_MAX;
+use crate::metrics::LimitMetrics;
 
 fn millis(time: Duration) -> u64 {
     time.as_millis() as u64
@@ -23,7 +26,8 @@ pub fn protocols(config: &Config) -> Protocols {
     Protocols::new(vec![Box::new(Streams::new(streams(config))), Box::new(Events::new(events(config)))])
 }
 
-fn refuse(config: &Config) -> Refuse {
+/// How clients of the protocols are refused.
+pub fn refuse(config: &Config) -> Refuse {
     match config.general.refuse {
         config::Refuse::Close => Refuse::Close,
         config::Refuse::Http => Refuse::Http,
@@ -57,9 +61,20 @@ pub fn settings(config: &Config) -> Settings {
         idle_ms: millis(config.timing.idle_seconds),
         message_bytes: config.limits.message_bytes,
         subscriptions: config.limits.subscriptions_per_connection,
+        subscribers: config.limits.connections_per_topic,
+        streams_per_user: config.limits.connections_per_user,
+        messages: Rate::or_second(config.limits.messages_per_second, config.limits.messages_burst),
         outbox_bytes: OUTBOX_BYTES_MAX,
         seed: RandomState::new().hash_one("seed"),
     }
+}
+
+/// How fast one user may publish.
+pub fn pace(config: &Config, metrics: &Arc<LimitMetrics>) -> Pace {
+    let limits = &config.limits;
+    let (per_second, burst) =
+        (limits.publishes_per_second_per_credential, limits.publishes_burst_per_credential);
+    Pace::new(Rate::or_second(per_second, burst), Arc::clone(metrics))
 }
 
 /// The namespaces of topics, with those that protocols bring along.
@@ -88,7 +103,6 @@ fn namespace(space: &config::Namespace) -> Namespace {
         (config::SlowPolicy::Skip, config::SkipTo::Newest) => SlowPolicy::Skip(SkipTo::Newest),
         (config::SlowPolicy::Conflate, _) => SlowPolicy::Conflate,
     };
-    let burst = if space.publish_burst == 0 { space.publish_rate } else { space.publish_burst };
     Namespace {
         retention: Retention {
             events: space.retain_events,
@@ -104,6 +118,6 @@ fn namespace(space: &config::Namespace) -> Namespace {
         presence: space.presence,
         idempotency_ms: millis(space.idempotency_seconds),
         idle_ms: millis(space.topic_idle_seconds),
-        rate: Rate::new(space.publish_rate as u64, burst as u64),
+        rate: Rate::or_second(space.publish_rate, space.publish_burst),
     }
 }

@@ -5,6 +5,7 @@
 //! a shard, which writes the head of the response itself.
 
 mod accept;
+mod admission;
 mod answer;
 pub mod assembly;
 pub mod authority;
@@ -13,6 +14,7 @@ mod credentials;
 mod dialects;
 mod history;
 mod node;
+mod proxies;
 mod publish;
 mod query;
 mod routes;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::StatusCode;
 use hyper::body::Incoming;
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_TYPE, RETRY_AFTER};
 
 use super::answer::{Answer, Fault, json};
 use super::node::Node;
@@ -19,6 +19,7 @@ use crate::json::batch::{Attributes, Batch, Report};
 use crate::json::envelope::Member;
 use crate::json::lines::{Line, Lines};
 use crate::json::text::{write_string, write_u64};
+use crate::metrics::Limit;
 
 /// `POST /v1/topics/{topic}`.
 pub async fn one_topic(
@@ -29,7 +30,7 @@ pub async fn one_topic(
 ) -> Result<Answer, Fault> {
     let attributes = checked(call, topic).inspect_err(|_| node.publisher.refused(1))?;
     if media_type(call) == "application/x-ndjson" {
-        return lines_of_topic(node, topic, &attributes, body).await;
+        return lines_of_topic(node, call, topic, &attributes, body).await;
     }
     let whole = whole(node, body).await;
     answer_to_one(node, whole.and_then(|body| one_event(node, call, topic, &attributes, &body)))
@@ -79,7 +80,8 @@ fn one_event(
         "application/json" => attributes.json(body)?,
         _ => attributes.binary(body, content_type(call)),
     };
-    let mut placed = node.publisher.publish(topic, vec![body], node.clock.now())?;
+    let who = &call.identity.name;
+    let mut placed = node.publisher.publish_as(who, topic, vec![body], node.clock.now())?;
     match placed.places.pop() {
         Some(Err(unplaced)) => Err(unplaced.into()),
         place => {
@@ -147,11 +149,12 @@ fn single(placed: &Placed) -> Vec<u8> {
 
 async fn lines_of_topic(
     node: &Arc<Node>,
+    call: &Call,
     topic: &str,
     attributes: &Attributes,
     body: &mut Incoming,
 ) -> Result<Answer, Fault> {
-    let report = each_line(node, body, |batch, line, content| {
+    let report = each_line(node, call, body, |batch, line, content| {
         batch.add(topic, line, content, attributes).map_err(|invalid| invalid.to_string())
     });
     let report = report.await?;
@@ -171,7 +174,7 @@ async fn lines_of_topic(
 
 /// `POST /v1/publish`.
 pub async fn many_topics(node: &Arc<Node>, call: &Call, body: &mut Incoming) -> Result<Answer, Fault> {
-    let report = each_line(node, body, |batch, number, content| {
+    let report = each_line(node, call, body, |batch, number, content| {
         let routed = batch.route(number, content, None, |topic| call.identity.may(Action::Publish, topic));
         routed.map_err(|invalid| invalid.to_string())
     });
@@ -199,13 +202,23 @@ fn write_published(report: &Report, out: &mut Vec<u8>) {
 }
 
 fn reported(report: &Report, out: Vec<u8>) -> Answer {
-    let status = if report.all_failed() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-    Answer::Response(json(status, out))
+    let wait_ms = report.retry_after_ms();
+    let status = match wait_ms {
+        Some(_) => StatusCode::TOO_MANY_REQUESTS,
+        None if report.all_failed() => StatusCode::BAD_REQUEST,
+        None => StatusCode::OK,
+    };
+    let mut response = json(status, out);
+    if let Some(wait_ms) = wait_ms {
+        response.headers_mut().insert(RETRY_AFTER, wait_ms.div_ceil(1000).into());
+    }
+    Answer::Response(response)
 }
 
 /// Publishes the lines of a body as they arrive: what is in one piece of it goes in one batch per topic.
 async fn each_line(
     node: &Arc<Node>,
+    call: &Call,
     body: &mut Incoming,
     mut add: impl FnMut(&mut Batch, u64, &[u8]) -> Result<(), String>,
 ) -> Result<Report, Fault> {
@@ -213,7 +226,10 @@ async fn each_line(
     let (mut lines, mut report, mut left) =
         (Lines::new(limits.event_bytes), Report::default(), limits.body_bytes);
     let mut take = |batch: &mut Batch, report: &mut Report, line: Line<'_>| {
-        let content = line.content.map_err(|long| long.to_string());
+        let content = line.content.map_err(|long| {
+            node.limits.of(Limit::EventBytes).add(1);
+            long.to_string()
+        });
         if let Err(why) = content.and_then(|content| add(batch, line.number, content)) {
             report.failed(line.number, &why);
             node.publisher.refused(1);
@@ -229,13 +245,13 @@ async fn each_line(
         while let Some(line) = lines.next(&mut rest) {
             take(&mut batch, &mut report, line);
         }
-        publish(node, batch, &mut report)?;
+        publish(node, call, batch, &mut report)?;
     }
     let mut batch = Batch::default();
     if let Some(line) = lines.finish() {
         take(&mut batch, &mut report, line);
     }
-    publish(node, batch, &mut report)?;
+    publish(node, call, batch, &mut report)?;
     Ok(report)
 }
 
@@ -253,10 +269,11 @@ async fn piece(node: &Node, body: &mut Incoming) -> Result<Option<Bytes>, Fault>
     }
 }
 
-fn publish(node: &Node, batch: Batch, report: &mut Report) -> Result<(), Fault> {
+fn publish(node: &Node, call: &Call, batch: Batch, report: &mut Report) -> Result<(), Fault> {
     for group in batch.groups {
         let events = group.bodies.len() as u64;
-        let placed = node.publisher.publish(&group.topic, group.bodies, node.clock.now());
+        let who = &call.identity.name;
+        let placed = node.publisher.publish_as(who, &group.topic, group.bodies, node.clock.now());
         report.placed(&placed.inspect_err(|_| node.publisher.refused(events))?, &group.lines);
     }
     Ok(())

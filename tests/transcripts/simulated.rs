@@ -116,7 +116,8 @@ impl Simulated {
         let now = at(1_000_000);
         let registry = Arc::new(Registry::new(assembly::namespaces(&config), config.limits.topics, 1000));
         let protocols = Arc::new(assembly::protocols(&config));
-        let publisher = Publisher::new(Arc::clone(&registry), Arc::default(), Arc::clone(&protocols));
+        let publisher = Publisher::new(Arc::clone(&registry), Arc::default(), Arc::clone(&protocols))
+            .paced(assembly::pace(&config, &Arc::default()));
         let (publisher, credentials) = (Arc::new(publisher), Arc::new(Credentials::new(&config, Vec::new())));
         let counts = Arc::new(Counts::default());
         let shared = Shared {
@@ -125,6 +126,7 @@ impl Simulated {
             extract: Arc::new(JsonFields),
             authenticator: Arc::clone(&credentials) as _,
             counts: Arc::clone(&counts),
+            limits: Arc::default(),
             settings: Settings { seed: 1, ..assembly::settings(&config) },
         };
         let (mailbox, pipes) = (Arc::new(Mailbox::new(Box::new(Silent))), Pipes::default());

@@ -9,7 +9,7 @@ use crate::auth::Identity;
 use crate::engine::presence::Member;
 use crate::engine::{Content, Entry, Topic};
 use crate::error::Disconnect;
-use crate::json::text::{fold_line_breaks, write_string, write_u64};
+use crate::json::text::{fold_line_breaks, write_retry_after, write_string, write_u64};
 use crate::json::time;
 
 fn put(out: &mut Vec<u8>, text: &str) {
@@ -190,13 +190,26 @@ pub(super) fn closed(why: Disconnect) -> Vec<u8> {
 }
 
 pub(super) fn refused(refusal: &Refusal, reference: Option<&str>) -> Vec<u8> {
-    error(refusal.code(), &refusal.to_string(), reference)
+    error_until(refusal.code(), &refusal.to_string(), refusal.retry_after_ms(), reference)
+}
+
+/// The answer to a message that came too fast.
+pub(super) fn limited(retry_after_ms: u64, reference: Option<&str>) -> Vec<u8> {
+    let text = "messages come faster than this connection may send them; this one was not looked at";
+    error_until("rate_limited", text, Some(retry_after_ms), reference)
 }
 
 pub(super) fn error(code: &str, message: &str, reference: Option<&str>) -> Vec<u8> {
+    error_until(code, message, None, reference)
+}
+
+fn error_until(code: &str, message: &str, retry_after_ms: Option<u64>, reference: Option<&str>) -> Vec<u8> {
     let mut out = Vec::new();
     put_string(&mut out, "{\"type\":\"error\",\"code\":", code);
     put_string(&mut out, ",\"message\":", message);
+    if let Some(millis) = retry_after_ms {
+        write_retry_after(&mut out, millis);
+    }
     finish(out, reference)
 }
 
