@@ -26,7 +26,8 @@ mod tests {
 
     #[test]
     fn decodes_what_is_encoded_and_nothing_else() {
-        let cases = [("a%20b", "a b"), ("a+b", "a+b"), ("%zz%4", "%zz%4"), ("%C3%A4", "ä"), ("%ff", "\u{fffd}")];
+        let cases =
+            [("a%20b", "a b"), ("a+b", "a+b"), ("%zz%4", "%zz%4"), ("%C3%A4", "ä"), ("%ff", "\u{fffd}")];
         for (text, expected) in cases {
             assert_eq!(decode(text), expected, "{text}");
         }
