@@ -15,7 +15,7 @@
 //! | `& POST /path media/type body` | a request of its own, answered by the next `< status body` (socket only) |
 //!
 //! `b>` and `b<` are those of stream b. In a `<` line `*` behind a colon stands for any JSON value or, where none begins,
-//! for the rest; `$E` is a number that is the same wherever it stands, and may be used in later `>` lines.
+//! for the rest; `…` at the end stands for the rest too; `$E` is a number that is the same wherever it stands, and may be used in later `>` lines.
 
 #![allow(clippy::unwrap_used, reason = "a test that meets something impossible may panic")]
 

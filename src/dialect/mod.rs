@@ -3,6 +3,7 @@
 //! [`Encode`], so that the engine and delivery know no protocol by name.
 
 pub mod echo;
+pub mod events;
 pub mod frame;
 pub mod position;
 pub mod protocol;

@@ -91,7 +91,8 @@ pub enum Reply {
     Sse(Open),
     /// A JSON answer.
     Json(u16, Vec<u8>),
-    /// The body is published to this topic, as `POST /v1/topics/{topic}` would.
+    /// The body is published to this topic, as `POST /v1/topics/{topic}` would; as a single event, if [`Self::NeedBody`] has
+    /// asked for it before.
     Publish(String),
     /// Ask again with the body; it is not larger than an event may be.
     NeedBody,

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::config::{self, Analysis, Config};
 use crate::delivery::shard::Settings;
+use crate::dialect::Linger;
+use crate::dialect::events::{self, Events};
 use crate::dialect::protocol::Protocols;
 use crate::dialect::refuse::Refuse;
 use crate::dialect::stream::{self, Streams};
@@ -21,7 +23,7 @@ fn millis(time: Duration) -> u64 {
 
 /// All protocols but the native one.
 pub fn protocols(config: &Config) -> Protocols {
-    Protocols::new(vec![Box::new(Streams::new(streams(config)))])
+    Protocols::new(vec![Box::new(Streams::new(streams(config))), Box::new(Events::new(events(config)))])
 }
 
 /// How clients of the protocols are refused.
@@ -41,6 +43,15 @@ fn streams(config: &Config) -> stream::Settings {
         idle_ms: millis(settings.idle_seconds),
         subscribe_ms: millis(settings.subscribe_seconds),
     }
+}
+
+fn events(config: &Config) -> events::Settings {
+    let settings = &config.events;
+    let linger = Linger {
+        window_ms: millis(settings.event_batch_window_ms) as u32,
+        events: settings.event_batch_size as u32,
+    };
+    events::Settings { refuse: refuse(config), clients_per_session: settings.max_clients_per_session, linger }
 }
 
 /// What shards need to know.

@@ -86,7 +86,10 @@ pub async fn serve(
             let over = tokio::time::sleep(Duration::from_secs(seconds));
             wait(node, (path, call, verdict), so_far, Bell::on(topics), over).await
         }
-        Ok(Reply::Publish(topic)) => publish::one_topic(node, call, &topic, body).await,
+        Ok(Reply::Publish(topic)) => match so_far.body {
+            Some(whole) => publish::whole_event(node, call, &topic, &whole),
+            None => publish::one_topic(node, call, &topic, body).await,
+        },
         Ok(reply) => carry_out(node, call, reply),
         Err(fault) => Err(fault),
     })

@@ -29,15 +29,30 @@ pub async fn one_topic(
     body: &mut Incoming,
 ) -> Result<Answer, Fault> {
     let attributes = checked(call, topic).inspect_err(|_| node.publisher.refused(1))?;
-    let content_type = query::header(&call.headers, CONTENT_TYPE).unwrap_or("application/octet-stream");
-    match content_type.split(';').next().unwrap_or_default().trim() {
-        "application/x-ndjson" => lines_of_topic(node, call, topic, &attributes, body).await,
-        media_type => {
-            let placed = one_event(node, call, topic, &attributes, body, (media_type, content_type)).await;
-            let placed = placed.inspect_err(|fault| count_refused(node, fault))?;
-            Ok(Answer::Response(json(StatusCode::OK, single(&placed))))
-        }
+    if media_type(call) == "application/x-ndjson" {
+        return lines_of_topic(node, call, topic, &attributes, body).await;
     }
+    let whole = whole(node, body).await;
+    answer_to_one(node, whole.and_then(|body| one_event(node, call, topic, &attributes, &body)))
+}
+
+/// The same for a single event whose body has been read.
+pub fn whole_event(node: &Node, call: &Call, topic: &str, body: &[u8]) -> Result<Answer, Fault> {
+    let placed = checked(call, topic).and_then(|attributes| one_event(node, call, topic, &attributes, body));
+    answer_to_one(node, placed)
+}
+
+fn answer_to_one(node: &Node, placed: Result<Placed, Fault>) -> Result<Answer, Fault> {
+    let placed = placed.inspect_err(|fault| count_refused(node, fault))?;
+    Ok(Answer::Response(json(StatusCode::OK, single(&placed))))
+}
+
+fn content_type(call: &Call) -> &str {
+    query::header(&call.headers, CONTENT_TYPE).unwrap_or("application/octet-stream")
+}
+
+fn media_type(call: &Call) -> &str {
+    content_type(call).split(';').next().unwrap_or_default().trim()
 }
 
 /// A single event that the publisher itself has refused is counted there.
@@ -54,18 +69,16 @@ fn checked(call: &Call, topic: &str) -> Result<Attributes, Fault> {
     attributes(call)
 }
 
-async fn one_event(
+fn one_event(
     node: &Node,
     call: &Call,
     topic: &str,
     attributes: &Attributes,
-    body: &mut Incoming,
-    (media_type, content_type): (&str, &str),
+    body: &[u8],
 ) -> Result<Placed, Fault> {
-    let body = whole(node, body).await?;
-    let body = match media_type {
-        "application/json" => attributes.json(&body)?,
-        _ => attributes.binary(&body, content_type),
+    let body = match media_type(call) {
+        "application/json" => attributes.json(body)?,
+        _ => attributes.binary(body, content_type(call)),
     };
     let who = &call.identity.name;
     let mut placed = node.publisher.publish_as(who, topic, vec![body], node.clock.now())?;

@@ -20,6 +20,7 @@ pub struct Script {
 }
 
 impl Script {
+    /// Those of all protocols.
     pub fn all() -> Vec<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
         let dialects = inside(&folder).into_iter().filter(|path| path.is_dir());
