@@ -158,6 +158,8 @@ pub const SLOW_SECONDS_MAX: u64 = 30;
 pub const IDEMPOTENCY_SECONDS: u64 = 300;
 /// Time after which a topic that keeps nothing and has no reader is removed, seconds (default).
 pub const TOPIC_IDLE_SECONDS: u64 = 600;
+/// The same for a topic to which nothing was ever published, at most, seconds: readers can make these.
+pub const UNUSED_TOPIC_SECONDS: u64 = 600;
 
 /// Connections of one user of the `stream` protocol (default).
 pub const STREAM_CONNECTIONS_PER_USER: usize = 10;
@@ -194,6 +196,12 @@ pub const ANALYSIS_BUFFER_EVENTS: usize = 1000;
 /// Age up to which it keeps them, seconds (default).
 pub const ANALYSIS_BUFFER_SECONDS: u64 = 300;
 
+/// Thoughts of an analysis that are joined into one event.
+pub const ANALYSIS_THOUGHTS_MAX: usize = 256;
+/// Bytes of thoughts that are held back to be joined; a single larger one is sent alone.
+pub const ANALYSIS_THOUGHT_BYTES_MAX: usize = 256 << 10;
+/// Agents of an analysis that are told apart; further ones are only counted.
+pub const ANALYSIS_AGENTS_MAX: usize = 256;
 /// Time for which an analysis without events and readers keeps its numbering, seconds (default).
 pub const ANALYSIS_IDLE_SECONDS: u64 = 86_400;
 
@@ -248,6 +256,12 @@ const _: () =
     assert!(SLOW_EVENTS_MAX <= RETAIN_EVENTS, "a reader cannot be further behind than what is kept");
 const _: () = assert!(SLOW_BYTES_MAX <= RETAIN_BYTES, "a reader cannot be further behind than what is kept");
 const _: () = assert!(RETAIN_EVENTS <= RETAIN_EVENTS_MAX, "the default must be allowed");
+/// Addresses or users whose token buckets are kept apart, about 100 B each; those beyond share one.
+pub const BUCKETS_MAX: usize = 1 << 16;
+/// Longest PROXY protocol header, bytes: a version 2 header with what proxies add about TLS is below 1 KiB.
+pub const PROXY_HEADER_BYTES_MAX: usize = 4 << 10;
+/// Addresses of forwarded headers that are looked at, from the right: proxies in a row.
+pub const FORWARDED_HOPS_MAX: usize = 32;
 /// Connections that the kernel accepts ahead of the server.
 pub const LISTEN_BACKLOG: i32 = 4096;
 /// Pause after an accept that failed, milliseconds.

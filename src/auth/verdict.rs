@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::identity::Identity;
+use crate::limits::RETRY_AFTER_SECONDS;
 
 /// Why somebody is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +26,9 @@ pub enum AuthError {
     /// Whoever must be asked does not answer.
     #[error("the credential cannot be checked now; try again")]
     Unavailable,
+    /// Who presents it has as many connections as it may.
+    #[error("too many connections of this user; retry after {RETRY_AFTER_SECONDS} s")]
+    Crowded,
 }
 
 impl AuthError {
@@ -36,6 +40,7 @@ impl AuthError {
             Self::Revoked => "revoked",
             Self::Insufficient => "insufficient",
             Self::Unavailable => "unavailable",
+            Self::Crowded => "too_many_connections_of_user",
         }
     }
 }

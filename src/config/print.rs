@@ -4,6 +4,7 @@ use super::Config;
 use super::credentials::{Auth, Jwt};
 use super::kind::quote;
 use super::protocols::{Analysis, Channels, Events, Stream};
+use super::proxy::Proxy;
 use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, Roles, RootGrants};
 use super::section::Setting;
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
@@ -14,6 +15,7 @@ pub fn to_toml(config: &Config) -> String {
     let mut out = String::from("# The effective configuration of Millrace.\n");
     write_section(&mut out, "", General::SETTINGS, &config.general.show());
     write_section(&mut out, "[limits]", Limits::SETTINGS, &config.limits.show());
+    write_section(&mut out, "[proxy]", Proxy::SETTINGS, &config.proxy.show());
     write_section(&mut out, "[timing]", Timing::SETTINGS, &config.timing.show());
     write_section(&mut out, "[delivery]", Delivery::SETTINGS, &config.delivery.show());
     write_section(&mut out, "[stream]", Stream::SETTINGS, &config.stream.show());

@@ -7,7 +7,29 @@ use super::mailbox::{Letter, Question};
 use super::net::Net;
 use super::shard::Shard;
 use crate::auth::{Action, AuthError, Identity, Subject, Verdict};
+use crate::engine::{Counts, Lease};
 use crate::error::Disconnect;
+use crate::metrics::{Limit, LimitMetrics};
+
+/// A place among the streams of a user, who may have `limit` of them (0 for any number). `None` where none is needed.
+///
+/// # Errors
+/// There is none.
+pub fn seat(
+    counts: &Counts,
+    limits: &LimitMetrics,
+    identity: &Identity,
+    limit: usize,
+) -> Result<Option<Lease>, AuthError> {
+    if limit == 0 || identity.name.is_empty() {
+        return Ok(None);
+    }
+    let lease = counts.take(&format!("user:{}", identity.name), limit);
+    if lease.is_none() {
+        limits.of(Limit::ConnectionsPerUser).add(1);
+    }
+    lease.map(Some).ok_or(AuthError::Crowded)
+}
 
 impl<N: Net> Shard<N> {
     /// Asks who presents `token`.
@@ -51,8 +73,7 @@ impl<N: Net> Shard<N> {
             return Err(AuthError::Insufficient);
         }
         drop(reads);
-        self.conns[id as usize].identity = identity;
-        Ok(())
+        self.seat_user(id, identity)
     }
 
     /// Whether the credential of a connection was taken back on its way here.
@@ -65,5 +86,17 @@ impl<N: Net> Shard<N> {
         let covered = self.conns.iter().filter(|(_, conn)| subject.covers(&conn.identity));
         let covered: Vec<_> = covered.map(|(id, _)| id as u32).collect();
         covered.into_iter().for_each(|id| self.close(id, Disconnect::Revoked));
+    }
+
+    /// The client is `identity` from now on, and has a place among the streams of that user.
+    fn seat_user(&mut self, id: u32, identity: Arc<Identity>) -> Result<(), AuthError> {
+        let conn = &mut self.conns[id as usize];
+        let seated = conn.leases.user.is_some() && conn.identity.name == identity.name;
+        if !seated {
+            let limit = self.shared.settings.streams_per_user;
+            conn.leases.user = seat(&self.shared.counts, &self.shared.limits, &identity, limit)?;
+        }
+        conn.identity = identity;
+        Ok(())
     }
 }

@@ -40,7 +40,7 @@ fn a_topic_is_reborn_with_a_new_epoch() {
     assert!(registry.is_empty() && registry.find("a").is_none());
     let second = registry.topic("a", at(100)).unwrap();
     assert_eq!((first.epoch(), second.epoch(), second.head()), (40, 41, 0));
-    assert!(first.join().is_err() && second.join().is_ok());
+    assert!(first.join(0).is_err() && second.join(0).is_ok());
 }
 
 #[test]
@@ -75,6 +75,8 @@ fn lists_are_sorted_and_cut() {
     assert_eq!(list("b.", "", 2), ["b.1", "b.2"]);
     assert_eq!(list("b.", "b.2", 2), ["b.3"]);
     assert_eq!(list("", "", 9), ["a", "b.1", "b.2", "b.3"]);
+    let odd = registry.list_where("b.", "", 2, |name| name != "b.2");
+    assert_eq!(odd.iter().map(|topic| &**topic.name()).collect::<Vec<_>>(), ["b.1", "b.3"]);
 }
 
 #[test]

@@ -11,8 +11,9 @@ use crate::dialect::topics::RequestError;
 use crate::dialect::{Refusal, protocol};
 use crate::engine::{TopicError, Unplaced};
 use crate::json::envelope::Invalid;
-use crate::json::text::write_string;
+use crate::json::text::{write_retry_after, write_string};
 use crate::limits::RETRY_AFTER_SECONDS;
+use crate::metrics::Limit;
 
 /// The body of every response.
 pub type Body = Full<Bytes>;
@@ -90,7 +91,7 @@ impl Fault {
             Self::Incomplete => StatusCode::REQUEST_TIMEOUT,
             Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Event(Unplaced::Misfit(_)) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Event(Unplaced::Limited(_)) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Event(Unplaced::Limited(_) | Unplaced::TooFast(_)) => StatusCode::TOO_MANY_REQUESTS,
             Self::Protocol(fault) => {
                 StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
             }
@@ -109,7 +110,7 @@ impl Fault {
             Self::Incomplete => "incomplete",
             Self::Busy(_) => "busy",
             Self::Event(Unplaced::Misfit(_)) => "invalid_event",
-            Self::Event(Unplaced::Limited(_)) => "rate_limited",
+            Self::Event(Unplaced::Limited(_) | Unplaced::TooFast(_)) => "rate_limited",
             Self::Protocol(fault) => fault.code,
         }
     }
@@ -118,14 +119,23 @@ impl Fault {
     fn retry_after_ms(&self) -> Option<u64> {
         match self {
             Self::Busy(_) => Some(RETRY_AFTER_SECONDS * 1000),
-            Self::Event(Unplaced::Limited(limited)) => Some(limited.retry_after_ms),
+            Self::Event(unplaced) => unplaced.retry_after_ms(),
             Self::Protocol(fault) => fault.retry_after_ms,
             _ => None,
         }
     }
 
-    /// The response that says so.
-    pub fn response(&self) -> Response<Body> {
+    /// The limit that was run into, where it is counted nowhere else.
+    pub fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::TooLarge { setting: "limits.event_bytes", .. } => Some(Limit::EventBytes),
+            Self::TooLarge { .. } => Some(Limit::BodyBytes),
+            _ => None,
+        }
+    }
+
+    /// What it says, as JSON.
+    pub fn body(&self) -> Vec<u8> {
         let mut out = b"{\"error\":{\"code\":".to_vec();
         write_string(&mut out, self.code());
         out.extend_from_slice(b",\"message\":");
@@ -135,10 +145,15 @@ impl Fault {
             write_string(&mut out, &misfit.field);
         }
         if let Some(millis) = self.retry_after_ms() {
-            out.extend_from_slice(format!(",\"retry_after\":{:.3}", millis as f64 / 1000.0).as_bytes());
+            write_retry_after(&mut out, millis);
         }
         out.extend_from_slice(b"}}");
-        let mut response = json(self.status(), out);
+        out
+    }
+
+    /// The response that says so.
+    pub fn response(&self) -> Response<Body> {
+        let mut response = json(self.status(), self.body());
         let headers = response.headers_mut();
         match self {
             Self::Unauthorized(_) => {

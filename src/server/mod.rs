@@ -5,6 +5,7 @@
 //! a shard, which writes the head of the response itself.
 
 mod accept;
+mod admission;
 mod answer;
 pub mod assembly;
 pub mod authority;
@@ -13,6 +14,7 @@ mod credentials;
 mod dialects;
 mod history;
 mod node;
+mod proxies;
 mod publish;
 mod query;
 mod routes;
@@ -82,8 +84,11 @@ impl Server {
             .into_iter()
             .map(|listener| accept::spawn(listener, Arc::clone(&self.node), drained.clone(), alive.clone()))
             .collect();
-        let background =
-            [accept::background(sweep(Arc::clone(&self.node))), accept::background(self.chores.run())];
+        let background = [
+            accept::background(sweep(Arc::clone(&self.node))),
+            accept::background(flush(Arc::clone(&self.node))),
+            accept::background(self.chores.run()),
+        ];
         drop(alive);
         shutdown.await;
         acceptors.iter().for_each(|acceptor| acceptor.abort());
@@ -91,6 +96,7 @@ impl Server {
         tracing::info!(seconds = deadline.as_secs(), "draining");
         self.node.set_draining();
         draining.send_replace(true);
+        self.node.publisher.close(self.node.clock.now());
         self.node.shards.drain(drain(&self.node));
         // Whoever has not finished at the deadline is cut: that is what a deadline is.
         let _cut = tokio::time::timeout(deadline, all_gone.recv()).await;
@@ -122,5 +128,18 @@ async fn sweep(node: Arc<Node>) {
         ticks.tick().await;
         node.registry.sweep(part, node.clock.now());
         crossbeam_epoch::pin().flush();
+    }
+}
+
+/// Has events that are held back published when they are due.
+async fn flush(node: Arc<Node>) {
+    loop {
+        let now = node.clock.now();
+        let wait = match node.publisher.flush_due(now) {
+            Some(due) => Duration::from_micros(due.saturating_sub(now.micros)),
+            None => Duration::MAX,
+        };
+        // Either way it is time to look again.
+        let _elapsed = tokio::time::timeout(wait, node.publisher.due_earlier()).await;
     }
 }

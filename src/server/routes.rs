@@ -1,5 +1,6 @@
 //! Which path leads where.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use super::node::Node;
 use super::{credentials, dialects, history, publish, query, streams};
 use crate::admin;
 use crate::auth::{Action, Identity, Places, Presented, Verdict, presented};
+use crate::json::text::write_string;
+use crate::json::time;
 use crate::limits::{DISCARD_BYTES_MAX, DISCARD_MS};
 use crate::metrics::Refused;
 
@@ -25,6 +28,8 @@ use crate::metrics::Refused;
 pub struct Call {
     /// Who asks.
     pub identity: Arc<Identity>,
+    /// From where, as far as that is known.
+    pub address: Option<IpAddr>,
     /// The method.
     pub method: Method,
     /// Decoded parameters.
@@ -63,6 +68,7 @@ enum Route {
     Presence(String),
     Tickets,
     Revocations,
+    WhoAmI,
     Health,
     Ready,
     Metrics,
@@ -76,6 +82,7 @@ fn parse(path: &str) -> Route {
         "/v1/publish" => Route::Publish,
         "/v1/tickets" => Route::Tickets,
         "/v1/revocations" => Route::Revocations,
+        "/v1/whoami" => Route::WhoAmI,
         "/health" => Route::Health,
         "/ready" => Route::Ready,
         "/metrics" => Route::Metrics,
@@ -89,9 +96,14 @@ fn parse(path: &str) -> Route {
 }
 
 /// Answers a request.
-pub async fn route(node: &Arc<Node>, request: Request<Incoming>) -> Answer {
+pub async fn route(node: &Arc<Node>, address: Option<IpAddr>, request: Request<Incoming>) -> Answer {
     let (parts, mut body) = request.into_parts();
-    let answer = dispatch(node, parts, &mut body).await;
+    let answer = dispatch(node, address, parts, &mut body).await;
+    let answer = answer.inspect_err(|fault| {
+        if let Some(limit) = fault.limit() {
+            node.limits.of(limit).add(1);
+        }
+    });
     match answer.unwrap_or_else(|fault| Answer::Response(fault.response())) {
         Answer::Response(mut response) => {
             if !discard(&mut body).await {
@@ -122,7 +134,12 @@ async fn discard(body: &mut Incoming) -> bool {
     tokio::time::timeout(Duration::from_millis(DISCARD_MS), all).await.unwrap_or(false)
 }
 
-async fn dispatch(node: &Arc<Node>, parts: Parts, body: &mut Incoming) -> Result<Answer, Fault> {
+async fn dispatch(
+    node: &Arc<Node>,
+    address: Option<IpAddr>,
+    parts: Parts,
+    body: &mut Incoming,
+) -> Result<Answer, Fault> {
     let route = parse(parts.uri.path());
     if let Some(answer) = open(node, &route, &parts.method)? {
         return Ok(answer);
@@ -130,6 +147,7 @@ async fn dispatch(node: &Arc<Node>, parts: Parts, body: &mut Incoming) -> Result
     let verdict = identify(node, &parts.headers, parts.uri.query()).await?;
     let mut call = Call {
         identity: verdict.as_ref().map_or_else(|_| Arc::clone(&node.nobody), Arc::clone),
+        address,
         query: query::parse(parts.uri.query().unwrap_or_default()),
         chunks: parts.version == Version::HTTP_11,
         method: parts.method,
@@ -149,7 +167,7 @@ async fn dispatch(node: &Arc<Node>, parts: Parts, body: &mut Incoming) -> Result
         (Route::Publish, "GET") => streams::publish(node, &call),
         (Route::Topics, "GET") if call.is_upgrade() => streams::multiplex(node, &call),
         (Route::Topics, "GET") if query::find(&call.query, "topic").is_some() => {
-            streams::multiplex_sse(&call)
+            streams::multiplex_sse(node, &call)
         }
         (Route::Topics, "GET") => Ok(history::list(node, &call)),
         (Route::Presence(topic), "GET") => history::presence(node, &call, &topic),
@@ -157,12 +175,42 @@ async fn dispatch(node: &Arc<Node>, parts: Parts, body: &mut Incoming) -> Result
         (Route::Revocations, "POST") => credentials::revoke(node, &call, body).await,
         (Route::Revocations, "GET") => credentials::revocations(node, &call),
         (Route::Revocations, "DELETE") => credentials::restore(node, &call),
+        (Route::WhoAmI, "GET") => Ok(Answer::Response(json(StatusCode::OK, who_am_i(&call)))),
         (Route::Echo, "GET") if node.config.test_echo => streams::echo(node, &call),
         (Route::Tickets, _) => Err(Fault::Method("POST")),
         (Route::Revocations, _) => Err(Fault::Method("GET, POST, DELETE")),
         (Route::Topic(_) | Route::Publish, _) => Err(Fault::Method("GET, POST")),
-        (Route::Topics | Route::Presence(_), _) => Err(Fault::Method("GET")),
+        (Route::Topics | Route::Presence(_) | Route::WhoAmI, _) => Err(Fault::Method("GET")),
         _ => Err(Fault::NotFound("there is nothing at this path; docs/PROTOCOL.md lists what there is")),
+    }
+}
+
+/// What the server knows about the asker. Nobody in particular has no name.
+fn who_am_i(call: &Call) -> Vec<u8> {
+    let mut out = b"{\"user\":".to_vec();
+    let identity = &call.identity;
+    write_or_null(Some(identity.name.as_str()).filter(|name| !name.is_empty()), &mut out);
+    out.extend_from_slice(b",\"role\":");
+    write_string(&mut out, identity.role.name());
+    out.extend_from_slice(b",\"address\":");
+    write_or_null(call.address.map(|address| address.to_string()).as_deref(), &mut out);
+    out.extend_from_slice(b",\"expires\":");
+    match identity.expires_ms {
+        Some(end) => {
+            out.push(b'"');
+            time::write(&mut out, end);
+            out.push(b'"');
+        }
+        None => out.extend_from_slice(b"null"),
+    }
+    out.push(b'}');
+    out
+}
+
+fn write_or_null(text: Option<&str>, out: &mut Vec<u8>) {
+    match text {
+        Some(text) => write_string(out, text),
+        None => out.extend_from_slice(b"null"),
     }
 }
 

@@ -54,6 +54,7 @@ impl Stage {
             subscriptions: 10,
             outbox_bytes: 1 << 20,
             seed: 1,
+            ..Settings::default()
         };
         let extract = Arc::new(Meddling(Arc::clone(&chaos)));
         let shared = Shared {
@@ -62,6 +63,7 @@ impl Stage {
             extract,
             authenticator: Arc::new(Credentials::new(&Config::default(), Vec::new())),
             counts: Arc::default(),
+            limits: Arc::default(),
             settings,
         };
         let net = SimNet { wires: Rc::clone(&wires), chaos: Arc::clone(&chaos) };

@@ -12,7 +12,7 @@ use super::request::{parse_from, parse_position, parse_since};
 use super::{messages, view};
 use crate::auth::AuthError;
 use crate::engine::filter::Filter;
-use crate::engine::{Body, Topic};
+use crate::engine::{Body, Placed, Published, Topic};
 use crate::error::Disconnect;
 use crate::json::batch::Attributes;
 use crate::json::{envelope, filter};
@@ -64,6 +64,13 @@ struct Request<'a> {
     token: Option<Cow<'a, str>>,
     #[serde(default)]
     positions: HashMap<String, String>,
+}
+
+/// What is read of a request that is not served.
+#[derive(Deserialize)]
+struct Referring<'a> {
+    #[serde(borrow, default, rename = "ref")]
+    reference: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -216,6 +223,11 @@ fn may_come_back(reference: &str) -> bool {
     reference.len() <= 128 && !reference.starts_with(['{', '['])
 }
 
+fn reference_of(text: &str) -> Option<String> {
+    let request: Referring<'_> = serde_json::from_str(text).ok()?;
+    request.reference.map(RawValue::get).filter(|text| may_come_back(text)).map(Into::into)
+}
+
 fn check_reference(request: &Request<'_>) -> Result<(), Wrong> {
     match request.reference {
         Some(reference) if !may_come_back(reference.get()) => {
@@ -274,12 +286,22 @@ struct Envelope<'a> {
 
 fn publish(topic: &str, text: &str, reference: Option<&str>, host: &mut dyn Host) -> Result<(), Wrong> {
     let body = body_of(text).inspect_err(|_| host.refused(1))?;
-    let placed = host.publish(topic, vec![body]).map_err(|refusal| (refusal.code(), refusal.to_string()))?;
-    for place in placed.places {
-        let place = place.map_err(Refusal::from).map_err(|refusal| (refusal.code(), refusal.to_string()))?;
-        host.send("published", &messages::published(&placed.topic, place.offset, place.duplicate, reference));
+    match host.publish(topic, vec![body]) {
+        Ok(placed) => tell_places(placed, reference, host),
+        Err(refusal) => host.send("error", &messages::refused(&refusal, reference)),
     }
     Ok(())
+}
+
+fn tell_places(placed: Placed, reference: Option<&str>, host: &mut dyn Host) {
+    for place in placed.places {
+        match place {
+            Ok(Published { offset, duplicate }) => {
+                host.send("published", &messages::published(&placed.topic, offset, duplicate, reference));
+            }
+            Err(unplaced) => host.send("error", &messages::refused(&unplaced.into(), reference)),
+        }
+    }
 }
 
 fn body_of(text: &str) -> Result<Body, Wrong> {
@@ -310,6 +332,17 @@ impl Dialect for Multiplex {
     fn received(&mut self, message: Message<'_>, host: &mut dyn Host) {
         match message {
             Message::Text(text) => self.request(text, host),
+            Message::Binary(_) => host.close(Disconnect::Binary),
+        }
+    }
+
+    /// The reference is all that is read of the message, so that its sender knows which one it was.
+    fn limited(&mut self, message: Message<'_>, retry_after_ms: u64, host: &mut dyn Host) {
+        match message {
+            Message::Text(text) => {
+                let reference = reference_of(text);
+                host.send("error", &messages::limited(retry_after_ms, reference.as_deref()));
+            }
             Message::Binary(_) => host.close(Disconnect::Binary),
         }
     }

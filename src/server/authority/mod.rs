@@ -144,19 +144,22 @@ impl Inner {
     }
 
     fn counted(&self, verdict: Verdict) -> Verdict {
-        verdict.inspect_err(|error| self.metrics.refused[refused(*error) as usize].add(1))
+        let of = |why: Refused| &self.metrics.refused[why as usize];
+        verdict.inspect_err(|error| refused(*error).into_iter().for_each(|why| of(why).add(1)))
     }
 }
 
-fn refused(error: AuthError) -> Refused {
-    match error {
+/// A user with too many connections is counted with the limits.
+fn refused(error: AuthError) -> Option<Refused> {
+    Some(match error {
         AuthError::Missing => Refused::Missing,
         AuthError::Invalid => Refused::Invalid,
         AuthError::Expired => Refused::Expired,
         AuthError::Revoked => Refused::Revoked,
         AuthError::Insufficient => Refused::Insufficient,
         AuthError::Unavailable => Refused::Unavailable,
-    }
+        AuthError::Crowded => return None,
+    })
 }
 
 impl Chores {
