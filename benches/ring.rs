@@ -8,9 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use crossbeam_epoch::{self as epoch, Atomic, Owned};
+use crossbeam_epoch::{self as epoch, Atomic, Guard, Owned};
 use millrace::delivery::class::Class;
-use millrace::delivery::gather::{Gather, Key};
+use millrace::delivery::gather::{Gather, Key, Source};
 use millrace::dialect::Transport;
 use millrace::dialect::topics::view;
 use millrace::engine::ring::{Read, Ring, Weigh};
@@ -160,19 +160,24 @@ fn reads(c: &mut Criterion) {
     });
 }
 
+fn source<'s>(class: &'s Class, topic: &'s Topic, pin: &'s Guard) -> Source<'s> {
+    Source { class, topic, extract: &JsonFields, pin, now: Now::default() }
+}
+
 fn gathers(c: &mut Criterion) {
     let mut group = c.benchmark_group("gather");
-    let class = Class { encode: view(Transport::WebSocket, true), filter: None, conflate: false };
+    let class =
+        Class { encode: view(Transport::WebSocket, true), filter: None, conflate: false, linger: None };
     for events in [1, 16, 64] {
         let topic = topic();
         (0..events).for_each(|_| publish(&topic));
-        let key = Key { slot: 0, class: 0, cursor: 0, head: events };
+        let key = Key { group: 0, cursor: 0, head: events };
         group.throughput(Throughput::Elements(events));
         group.bench_function(BenchmarkId::new("frames made", events), |b| {
             let mut gather = Gather::default();
             b.iter(|| {
                 let pin = epoch::pin();
-                gather.fill(key, &class, &topic, &JsonFields, &pin).expect("all is kept");
+                gather.fill(key, &source(&class, &topic, &pin)).expect("all is kept");
                 black_box(gather.bytes().len())
             });
         });
@@ -184,7 +189,7 @@ fn gathers(c: &mut Criterion) {
             };
             let fill = |(topic, mut gather): (Topic, Gather)| {
                 let pin = epoch::pin();
-                gather.fill(key, &class, &topic, &JsonFields, &pin).expect("all is kept");
+                gather.fill(key, &source(&class, &topic, &pin)).expect("all is kept");
                 (topic, gather)
             };
             b.iter_batched(fresh, fill, BatchSize::SmallInput);

@@ -76,6 +76,10 @@ pub const GATHER_BYTES_MAX: usize = 64 << 10;
 pub const JOIN_FRAME_BYTES_MAX: usize = 16 << 10;
 /// Events looked at for one gather, so that a filter that matches nothing cannot hold the shard.
 pub const GATHER_EVENTS_MAX: usize = 1024;
+/// Bytes of the events of one batch; it ends with the event that exceeds them.
+pub const BATCH_BYTES_MAX: usize = 1 << 20;
+/// Events looked at for one gather of batches: more, so that a filter does not leave them small.
+pub const BATCH_LOOKS_MAX: usize = 16 << 10;
 /// Writes of one turn of a shard.
 pub const TURN_WRITES_MAX: usize = 1024;
 /// Bytes written in one turn of a shard.
@@ -197,8 +201,26 @@ pub const ANALYSIS_IDLE_SECONDS: u64 = 86_400;
 pub const PATTERN_SEGMENTS_MAX: usize = TOPIC_NAME_BYTES_MAX.div_ceil(2);
 /// Most API keys of a configuration: each attempt to authenticate compares with all of them.
 pub const KEYS_MAX: usize = 10_000;
-/// Longest API key a client may present, bytes.
-pub const TOKEN_BYTES_MAX: usize = 4 << 10;
+/// Longest API key or token a client may present, bytes.
+pub const TOKEN_BYTES_MAX: usize = 8 << 10;
+/// Verified tokens remembered, so that the same one need not be verified again: twice this at most.
+pub const TOKENS_REMEMBERED: usize = 10_000;
+/// Longest name of a user in a token, bytes; the name is copied into what counts its connections.
+pub const USER_BYTES_MAX: usize = PRESENCE_USER_BYTES_MAX;
+/// Longest `jti`, e-mail address and name in a token, bytes.
+pub const CLAIM_BYTES_MAX: usize = 256;
+/// Least length of a shared secret that is not warned of, bytes (RFC 7518 section 3.2, for HS256).
+pub const SECRET_BYTES_MIN: usize = 32;
+/// Largest set of keys (JWKS), bytes.
+pub const JWKS_BYTES_MAX: usize = 256 << 10;
+/// Most keys of a set; further ones are passed over.
+pub const JWKS_KEYS_MAX: usize = 100;
+/// Time between fetches of a set of keys, seconds (default).
+pub const JWKS_REFRESH_SECONDS: u64 = 300;
+/// Least time between such fetches, seconds (default).
+pub const JWKS_RETRY_SECONDS: u64 = 10;
+/// How far the clock of an issuer may be off, seconds (default).
+pub const JWT_LEEWAY_SECONDS: u64 = 30;
 
 const _: () = assert!(EVENT_BYTES_MAX <= BODY_BYTES_MAX, "an event must fit into a publish request");
 const _: () = assert!(EVENT_BYTES_MAX <= RETAIN_BYTES, "an event must fit into what a topic keeps");

@@ -5,7 +5,7 @@
 use std::fs;
 use std::time::Duration;
 
-use millrace::config::{self, Config, SlowPolicy, Sources};
+use millrace::config::{self, Config, Role, SlowPolicy, Sources};
 
 /// A configuration that says something about everything.
 const FULL: &str = r#"
@@ -42,6 +42,21 @@ name = "page"
 hash = "sha256:00000000000000000000000000000000000000000000000000000000000000ff"
 subscribe = ["logs.*"]
 presence = []
+
+[[keys]]
+name = "watcher"
+role = "admin"
+hash = "sha256:00000000000000000000000000000000000000000000000000000000000000fe"
+
+[roles.admin]
+subscribe = ["stream.**"]
+presence = []
+
+[jwt]
+secret_env = "TOKEN_SECRET"
+algorithms = ["HS256"]
+issuer = ["a", "b"]
+default_role = "observer"
 "#;
 
 fn parse(text: &str) -> Config {
@@ -98,6 +113,34 @@ fn keys_read_what_they_may_subscribe_to() {
     let keys = parse(FULL).keys;
     assert_eq!(keys[1].history, keys[1].subscribe);
     assert!(keys[1].presence.is_empty(), "an empty list was said");
+}
+
+#[test]
+fn a_role_has_lists_of_its_own() {
+    let config = parse(FULL);
+    assert_eq!(config.keys[2].role, Some(Role::Admin));
+    let admin = config.roles.of(Role::Admin);
+    assert_eq!((admin.history, admin.presence.len(), admin.publish.len()), (admin.subscribe, 0, 0));
+    let observer = config.roles.of(Role::Observer);
+    assert!(observer.subscribe.iter().any(|pattern| pattern.covers("events.s1")));
+    assert!(!observer.subscribe.iter().any(|pattern| pattern.covers("stream.log")));
+    assert!(problems("[roles.god]\n").contains("m.toml:1: write tables [roles.observer]"));
+    assert!(problems("roles = 1\n").contains("write tables [roles.observer]"));
+    assert!(problems("[roles.root]\npublsh = []").contains("did you mean `publish`?"));
+    let key = "[[keys]]\nname = \"a\"\nrole = \"root\"\nsubscribe = []\nhash = \"sha256:";
+    assert!(problems(&format!("{key}{}\"", "0".repeat(64))).contains("the key `a` may do nothing"));
+}
+
+#[test]
+fn tokens_need_a_key_to_be_checked_with() {
+    let said = problems("[jwt]\nissuer = [\"a\"]");
+    assert!(said.starts_with("m.toml:2: jwt: say where the key of tokens is: secret_env"), "{said}");
+    assert!(problems("[jwt]\nsecret_env = \"A\"\nalgorithms = []").contains("the list is empty"));
+    assert!(
+        problems("[jwt]\nsecret_env = \"A\"\nalgorithms = [\"none\"]").contains("write one of \"HS256\"")
+    );
+    assert!(problems("[jwt]\njwks_url = \"login.example.com\"").contains("write a URL such as"));
+    assert!(parse("listen = [\"0.0.0.0:1\"]\n[jwt]\njwks_file = \"a\"").has_credentials());
 }
 
 #[test]
@@ -163,7 +206,7 @@ fn all_problems_are_reported_with_their_lines() {
         "m.toml:6: body_bytes: write a size of at least 1B, such as \"64MiB\" or 65536, not a float",
         "m.toml:7: `a..b` is not a pattern: it has an empty segment; write `a.b`, not `a..b`",
         "m.toml:8: a key needs a `hash`",
-        "m.toml:8: the key `a` may do nothing; list patterns under `publish` or `subscribe`, such as \"**\"",
+        "m.toml:8: the key `a` may do nothing; list patterns under `publish` or `subscribe`, such as \"**\", or give it a `role` alone",
     ];
     assert_eq!(said.lines().collect::<Vec<_>>(), expected);
 }

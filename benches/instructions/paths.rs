@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crossbeam_epoch as epoch;
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use millrace::delivery::class::Class;
-use millrace::delivery::gather::{Gather, Key};
+use millrace::delivery::gather::{Gather, Key, Source};
 use millrace::dialect::Transport;
 use millrace::dialect::topics::view;
 use millrace::engine::filter::{Extract, Fields, FieldsBuilder, Filter};
@@ -34,7 +34,7 @@ fn publish(topic: &Topic) {
 }
 
 fn class() -> Class {
-    Class { encode: view(Transport::WebSocket, true), filter: None, conflate: false }
+    Class { encode: view(Transport::WebSocket, true), filter: None, conflate: false, linger: None }
 }
 
 /// A gather whose frames are made already, and one whose frames are not.
@@ -45,8 +45,10 @@ fn gathered(events: u64) -> (Topic, Gather) {
 }
 
 fn fill(topic: &Topic, gather: &mut Gather) {
-    let key = Key { slot: 0, class: 0, cursor: 0, head: topic.head() };
-    gather.fill(key, &class(), topic, &JsonFields, &epoch::pin()).expect("all is kept");
+    let key = Key { group: 0, cursor: 0, head: topic.head() };
+    let (class, pin) = (class(), epoch::pin());
+    let from = Source { class: &class, topic, extract: &JsonFields, pin: &pin, now: Now::default() };
+    gather.fill(key, &from).expect("all is kept");
 }
 
 fn matched() -> (Filter, Fields) {

@@ -1,7 +1,7 @@
 //! What an identity may do to which topics. A grant is a list of patterns for each action; a request for a pattern is
 //! allowed only when one grant covers all of it, so that a subscription can never select a topic its owner may not read.
 
-use crate::config::{KeyConfig, Pattern};
+use crate::config::{KeyConfig, Pattern, RoleGrants};
 
 /// Beginning of the names of presence topics.
 const PRESENCE_PREFIX: &str = "$presence.";
@@ -20,6 +20,9 @@ pub enum Action {
 }
 
 impl Action {
+    /// All.
+    pub const ALL: [Self; 4] = [Self::Publish, Self::Subscribe, Self::History, Self::Presence];
+
     /// The word for it, in the configuration and in refusals.
     pub fn name(self) -> &'static str {
         match self {
@@ -47,6 +50,27 @@ impl Grants {
         Self { publish, subscribe, history, presence }
     }
 
+    /// What a role may do.
+    pub fn of_role(role: RoleGrants<'_>) -> Self {
+        let RoleGrants { publish, subscribe, history, presence } = role;
+        Self::new(publish.into(), subscribe.into(), history.into(), presence.into())
+    }
+
+    /// These.
+    pub fn new(
+        publish: Vec<Pattern>,
+        subscribe: Vec<Pattern>,
+        history: Vec<Pattern>,
+        presence: Vec<Pattern>,
+    ) -> Self {
+        Self { publish, subscribe, history, presence }
+    }
+
+    /// Whether it allows nothing.
+    pub fn is_empty(&self) -> bool {
+        [&self.publish, &self.subscribe, &self.history, &self.presence].iter().all(|list| list.is_empty())
+    }
+
     /// Everything.
     pub fn everything() -> Self {
         let all = || vec![Pattern::everything()];
@@ -55,20 +79,31 @@ impl Grants {
 
     /// Whether `action` is allowed on every topic `wanted`, a name or a pattern, can select.
     pub fn allow(&self, action: Action, wanted: &str) -> bool {
-        let patterns = match (action, wanted.strip_prefix(PRESENCE_PREFIX)) {
-            (Action::Publish, Some(_)) => return false,
-            (_, Some(topic)) => return covered(&self.presence, topic),
-            (Action::Publish, None) => &self.publish,
-            (Action::Subscribe, None) => &self.subscribe,
-            (Action::History, None) => &self.history,
-            (Action::Presence, None) => &self.presence,
-        };
-        covered(patterns, wanted)
+        self.allowing(action, wanted).is_some()
+    }
+
+    /// The pattern by which `action` is allowed on `wanted`.
+    pub fn allowing(&self, action: Action, wanted: &str) -> Option<&Pattern> {
+        match (action, wanted.strip_prefix(PRESENCE_PREFIX)) {
+            (Action::Publish, Some(_)) => None,
+            (_, Some(topic)) => covering(&self.presence, topic),
+            (action, None) => covering(self.patterns(action), wanted),
+        }
+    }
+
+    /// The patterns for `action`.
+    pub fn patterns(&self, action: Action) -> &[Pattern] {
+        match action {
+            Action::Publish => &self.publish,
+            Action::Subscribe => &self.subscribe,
+            Action::History => &self.history,
+            Action::Presence => &self.presence,
+        }
     }
 }
 
-fn covered(patterns: &[Pattern], wanted: &str) -> bool {
-    patterns.iter().any(|pattern| pattern.covers(wanted))
+fn covering<'p>(patterns: &'p [Pattern], wanted: &str) -> Option<&'p Pattern> {
+    patterns.iter().find(|pattern| pattern.covers(wanted))
 }
 
 #[cfg(test)]

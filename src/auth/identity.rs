@@ -23,12 +23,25 @@ impl Role {
     }
 }
 
+/// What kind of credential says who somebody is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// None.
+    None,
+    /// An API key of the configuration.
+    Key,
+    /// A signed token.
+    Token,
+}
+
 /// Who is there and what it may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Name of the key or subject of the token; stands in logs, counts connections per user, and is the `user` of presence.
     /// Empty for nobody in particular.
     pub name: String,
+    /// What says so.
+    pub credential: Credential,
     /// How far it is trusted.
     pub role: Role,
     /// What it may do.
@@ -53,8 +66,15 @@ pub struct Profile {
 impl Identity {
     /// Somebody with a name and grants, whose credential does not end.
     pub fn new(name: &str, role: Role, grants: Grants) -> Self {
-        let profile = Profile::default();
-        Self { name: name.into(), role, grants, expires_ms: None, token_id: None, profile }
+        Self {
+            name: name.into(),
+            credential: Credential::None,
+            role,
+            grants,
+            expires_ms: None,
+            token_id: None,
+            profile: Profile::default(),
+        }
     }
 
     /// Nobody in particular, who may do everything: everybody, where no credentials are configured.

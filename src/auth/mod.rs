@@ -4,6 +4,7 @@
 
 mod grants;
 mod identity;
+pub mod jwt;
 mod token;
 mod verdict;
 
@@ -15,11 +16,11 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 pub use crate::config::Role;
 pub use grants::{Action, Grants};
-pub use identity::{Identity, Profile};
+pub use identity::{Credential, Identity, Profile};
 pub use token::token_from;
 pub use verdict::{AuthError, Authenticate, Later, Verdict};
 
-use crate::config::KeyConfig;
+use crate::config::{KeyConfig, Roles};
 use crate::limits::TOKEN_BYTES_MAX;
 
 /// The configured keys. About 300 B each.
@@ -30,8 +31,8 @@ pub struct Keys {
 
 impl Keys {
     /// Takes over the keys of the configuration.
-    pub fn new(keys: &[KeyConfig]) -> Self {
-        let entries = keys.iter().map(|key| (key.hash.0, Arc::new(identity(key)))).collect();
+    pub fn new(keys: &[KeyConfig], roles: &Roles) -> Self {
+        let entries = keys.iter().map(|key| (key.hash.0, Arc::new(identity(key, roles)))).collect();
         Self { entries, anonymous: Arc::new(Identity::anonymous()) }
     }
 
@@ -74,8 +75,11 @@ impl Authenticate for Keys {
     }
 }
 
-fn identity(key: &KeyConfig) -> Identity {
-    Identity::new(&key.name, key.role, Grants::of(key))
+/// A key with no lists of its own may do what its role may; the configuration has none with neither.
+fn identity(key: &KeyConfig, roles: &Roles) -> Identity {
+    let (own, role) = (Grants::of(key), key.role.unwrap_or(Role::Observer));
+    let grants = if own.is_empty() && key.role.is_some() { Grants::of_role(roles.of(role)) } else { own };
+    Identity { credential: Credential::Key, ..Identity::new(&key.name, role, grants) }
 }
 
 impl fmt::Debug for Keys {
@@ -98,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_token_finds_its_key_and_no_other() {
-        let keys = Keys::new(&[key("a", "first", "a.**"), key("b", "second", "b.**")]);
+        let keys = Keys::new(&[key("a", "first", "a.**"), key("b", "second", "b.**")], &Roles::default());
         assert_eq!(keys.authenticate("first").unwrap().name, "a");
         assert_eq!(keys.authenticate("second").unwrap().name, "b");
         assert!(keys.authenticate("third").is_none());
@@ -108,15 +112,29 @@ mod tests {
     }
 
     #[test]
+    fn a_key_with_a_role_alone_may_what_the_role_may() {
+        let bare = KeyConfig { subscribe: Vec::new(), role: Some(Role::Observer), ..key("a", "first", "**") };
+        let keys = Keys::new(&[bare, key("b", "second", "b")], &Roles::default());
+        let observer = keys.authenticate("first").unwrap();
+        assert!(
+            observer.may(Action::Subscribe, "events.s1") && observer.may(Action::History, "stream.message")
+        );
+        assert!(
+            !observer.may(Action::Subscribe, "stream.log") && !observer.may(Action::Publish, "events.s1")
+        );
+        assert!(!keys.authenticate("second").unwrap().may(Action::Subscribe, "events.s1"));
+    }
+
+    #[test]
     fn the_hash_is_that_of_sha256sum() {
         let hash = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         let config = KeyConfig { hash: KeyHash::parse(hash).unwrap(), ..key("a", "", "**") };
-        assert!(Keys::new(&[config]).authenticate("abc").is_some());
+        assert!(Keys::new(&[config], &Roles::default()).authenticate("abc").is_some());
     }
 
     #[test]
     fn without_keys_everybody_may_do_everything() {
-        let keys = Keys::new(&[]);
+        let keys = Keys::new(&[], &Roles::default());
         assert!(keys.is_open());
         assert!(keys.authenticate("anything").is_none());
         let somebody = keys.identify(Some("anything")).unwrap();
@@ -125,6 +143,6 @@ mod tests {
 
     #[test]
     fn debug_shows_names_only() {
-        assert_eq!(format!("{:?}", Keys::new(&[key("a", "first", "**")])), "{\"a\"}");
+        assert_eq!(format!("{:?}", Keys::new(&[key("a", "first", "**")], &Roles::default())), "{\"a\"}");
     }
 }

@@ -22,7 +22,14 @@ macro_rules! choice {
             }
 
             fn show(value: &Self) -> String {
-                match value { $(Self::$variant => concat!("\"", $word, "\"").into(),)+ }
+                format!("\"{}\"", value.word())
+            }
+        }
+
+        impl $name {
+            /// The word for it.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
             }
         }
     };
@@ -49,6 +56,46 @@ choice! {
         Authority = "authority",
         /// Everything.
         Root = "root",
+    }
+}
+
+choice! {
+    /// How a token is signed (RFC 7518 section 3.1, RFC 8037).
+    Algorithm {
+        /// HMAC with SHA-256.
+        Hs256 = "HS256",
+        /// HMAC with SHA-384.
+        Hs384 = "HS384",
+        /// HMAC with SHA-512.
+        Hs512 = "HS512",
+        /// RSA PKCS #1 with SHA-256.
+        Rs256 = "RS256",
+        /// RSA PKCS #1 with SHA-384.
+        Rs384 = "RS384",
+        /// RSA PKCS #1 with SHA-512.
+        Rs512 = "RS512",
+        /// RSA PSS with SHA-256.
+        Ps256 = "PS256",
+        /// RSA PSS with SHA-384.
+        Ps384 = "PS384",
+        /// RSA PSS with SHA-512.
+        Ps512 = "PS512",
+        /// ECDSA over P-256.
+        Es256 = "ES256",
+        /// ECDSA over P-384.
+        Es384 = "ES384",
+        /// Ed25519.
+        EdDsa = "EdDSA",
+    }
+}
+
+choice! {
+    /// What a webhook is asked about.
+    Asked {
+        /// Streams that begin.
+        Connect = "connect",
+        /// Topics that are to be read.
+        Subscribe = "subscribe",
     }
 }
 
@@ -84,6 +131,25 @@ choice! {
     }
 }
 
+/// A role, or none.
+pub struct MaybeRole;
+
+impl Kind for MaybeRole {
+    type Value = Option<Role>;
+    const NAME: &'static str = "`observer` `admin` `authority` `root` `none`";
+
+    fn read(word: &Word) -> Result<Option<Role>, String> {
+        match word {
+            Word::Text(text) if text == "none" => Ok(None),
+            word => Role::read(word).map(Some).map_err(|hint| hint + " \"none\""),
+        }
+    }
+
+    fn show(value: &Option<Role>) -> String {
+        value.as_ref().map_or_else(|| "\"none\"".into(), Role::show)
+    }
+}
+
 impl Kind for KeyHash {
     type Value = Self;
     const NAME: &'static str = "`sha256:` and 64 hex digits";
@@ -110,6 +176,14 @@ mod tests {
         assert_eq!(SlowPolicy::show(&SlowPolicy::Conflate), "\"conflate\"");
         let error = SlowPolicy::read(&Word::Text("drop".into())).unwrap_err();
         assert_eq!(error, r#"write one of "disconnect" "skip" "conflate""#);
+    }
+
+    #[test]
+    fn a_role_may_be_none() {
+        assert_eq!(MaybeRole::read(&Word::Text("none".into())), Ok(None));
+        assert_eq!(MaybeRole::read(&Word::Text("root".into())), Ok(Some(Role::Root)));
+        assert!(MaybeRole::read(&Word::Text("god".into())).unwrap_err().ends_with("\"root\" \"none\""));
+        assert_eq!(MaybeRole::show(&None), "\"none\"");
     }
 
     #[test]

@@ -228,7 +228,7 @@ impl Listen {
 const LISTEN_HINT: &str = "write \"127.0.0.1:8000\" (an IP address and a port) or \"unix:/path/to/socket\"";
 
 /// Reads a list; a single text is split at commas, since that is how the environment and flags say lists.
-fn read_list<T>(word: &Word, item: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+pub(super) fn read_list<T>(word: &Word, item: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
     let one = |word: &Word| match word {
         Word::Text(text) => item(text.trim()),
         _ => Err("write a list of texts".into()),
@@ -242,7 +242,7 @@ fn read_list<T>(word: &Word, item: impl Fn(&str) -> Result<T, String>) -> Result
     }
 }
 
-fn show_list<T>(items: &[T], show: impl Fn(&T) -> String) -> String {
+pub(super) fn show_list<T>(items: &[T], show: impl Fn(&T) -> String) -> String {
     let items: Vec<String> = items.iter().map(|item| quote(&show(item))).collect();
     format!("[{}]", items.join(", "))
 }

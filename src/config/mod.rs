@@ -3,8 +3,10 @@
 //! and the documentation. Never reads a clock, opens a socket or holds a secret: keys are known by their hashes.
 
 mod choice;
+mod credentials;
 mod key;
 mod kind;
+mod lists;
 mod namespaces;
 mod pattern;
 mod print;
@@ -12,13 +14,15 @@ mod problem;
 mod protocols;
 mod raw;
 mod resolve;
+mod roles;
 mod section;
 mod table;
 mod units;
 
 use std::path::PathBuf;
 
-pub use choice::{LogFormat, Refuse, Role, SkipTo, SlowPolicy};
+pub use choice::{Algorithm, Asked, LogFormat, Refuse, Role, SkipTo, SlowPolicy};
+pub use credentials::Jwt;
 pub use key::KeyHash;
 pub use kind::Listen;
 pub use namespaces::Namespaces;
@@ -26,6 +30,7 @@ pub use pattern::Pattern;
 pub use print::{to_markdown, to_toml};
 pub use problem::{Origin, Problem, Problems};
 pub use protocols::{Analysis, Channels, Events, Stream};
+pub use roles::{RoleGrants, Roles};
 pub use section::Setting;
 pub use table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
 
@@ -48,9 +53,13 @@ pub struct Config {
     pub channels: Channels,
     /// The `analysis` protocol.
     pub analysis: Analysis,
+    /// What roles may do.
+    pub roles: Roles,
     /// How topics behave, by pattern.
     pub namespaces: Namespaces,
-    /// API keys; none means that everybody may do everything.
+    /// JSON Web Tokens.
+    pub jwt: Jwt,
+    /// API keys.
     pub keys: Vec<KeyConfig>,
     /// Opens `/test/echo` for conformance tests of the WebSocket codec. Only a hidden flag sets it.
     pub test_echo: bool,
@@ -90,6 +99,11 @@ pub fn load(sources: Sources) -> Result<Config, Problems> {
 }
 
 impl Config {
+    /// Whether clients must say who they are; otherwise everybody may do everything.
+    pub fn has_credentials(&self) -> bool {
+        !self.keys.is_empty() || self.jwt.is_configured()
+    }
+
     /// Reads and checks a configuration from text alone; `name` stands in the problems.
     ///
     /// # Errors

@@ -1,8 +1,10 @@
 //! The table of settings as text: the effective configuration as TOML, and the reference of docs/OPERATING.md.
 
 use super::Config;
+use super::credentials::Jwt;
 use super::kind::quote;
 use super::protocols::{Analysis, Channels, Events, Stream};
+use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, Roles, RootGrants};
 use super::section::Setting;
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
 
@@ -18,15 +20,33 @@ pub fn to_toml(config: &Config) -> String {
     write_section(&mut out, "[events]", Events::SETTINGS, &config.events.show());
     write_section(&mut out, "[channels]", Channels::SETTINGS, &config.channels.show());
     write_section(&mut out, "[analysis]", Analysis::SETTINGS, &config.analysis.show());
+    write_section(&mut out, "[jwt]", Jwt::SETTINGS, &config.jwt.show());
+    write_roles(&mut out, &config.roles);
     write_section(&mut out, "[namespaces.default]", Namespace::SETTINGS, &config.namespaces.default().show());
     for (pattern, space) in config.namespaces.others() {
         let heading = format!("[namespaces.{}]", quote(pattern.as_str()));
         write_values(&mut out, &heading, Namespace::SETTINGS, &space.show());
     }
     for key in &config.keys {
-        write_values(&mut out, "[[keys]]", KeyConfig::SETTINGS, &key.show());
+        write_key(&mut out, key);
     }
     out
+}
+
+fn write_roles(out: &mut String, roles: &Roles) {
+    write_section(out, "[roles.observer]", ObserverGrants::SETTINGS, &roles.observer.show());
+    write_values(out, "[roles.admin]", AdminGrants::SETTINGS, &roles.admin.show());
+    write_values(out, "[roles.authority]", AuthorityGrants::SETTINGS, &roles.authority.show());
+    write_values(out, "[roles.root]", RootGrants::SETTINGS, &roles.root.show());
+}
+
+/// A key that may do what its role may has no lists of its own, and an empty list would be one.
+fn write_key(out: &mut String, key: &KeyConfig) {
+    let lists = [&key.publish, &key.subscribe, &key.history, &key.presence];
+    let by_role = lists.iter().all(|list| list.is_empty());
+    let lines = KeyConfig::SETTINGS.iter().zip(key.show()).filter(|(_, value)| !by_role || value != "[]");
+    write_heading(out, "[[keys]]");
+    lines.for_each(|(setting, value)| out.push_str(&format!("{} = {value}\n", setting.name)));
 }
 
 /// Each value under a comment that says what it does.

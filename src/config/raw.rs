@@ -12,8 +12,11 @@ use super::section::Setting;
 use super::table;
 
 /// Settings named at the top, and the sections that hold nothing but settings.
-const PLAIN_SECTIONS: [&str; 7] =
-    ["limits", "timing", "delivery", "stream", "events", "channels", "analysis"];
+const PLAIN_SECTIONS: [&str; 8] =
+    ["limits", "timing", "delivery", "stream", "events", "channels", "analysis", "jwt"];
+/// The sections of roles.
+const ROLE_SECTIONS: [&str; 4] = ["roles.observer", "roles.admin", "roles.authority", "roles.root"];
+const ROLES_HINT: &str = "write tables [roles.observer], [roles.admin], [roles.authority] or [roles.root]";
 /// The section every namespace inherits from.
 pub const DEFAULT_NAMESPACE: &str = "namespaces.default";
 /// Variables of the environment that belong to the client commands or name the file itself.
@@ -89,9 +92,11 @@ impl Raw {
     fn top_level(&mut self, lines: &Lines<'_>, key: &str, at: usize, value: &Spanned<DeValue<'_>>) {
         match (key, value.get_ref()) {
             ("namespaces", DeValue::Table(table)) => self.namespaces(lines, table),
+            ("roles", DeValue::Table(table)) => self.roles(lines, table),
             ("keys", DeValue::Array(tables)) => tables.iter().for_each(|table| self.key(lines, table)),
             (_, DeValue::Table(table)) if PLAIN_SECTIONS.contains(&key) => self.plain(lines, key, table),
             ("namespaces", _) => self.problems.push(lines.at(at), "write [namespaces.\"pattern\"] tables"),
+            ("roles", _) => self.problems.push(lines.at(at), ROLES_HINT),
             ("keys", _) => self.problems.push(lines.at(at), "write [[keys]] tables, with double brackets"),
             _ if PLAIN_SECTIONS.contains(&key) => {
                 self.problems.push(lines.at(at), format!("write a table: [{key}]"))
@@ -104,6 +109,18 @@ impl Raw {
     fn plain(&mut self, lines: &Lines<'_>, section: &str, table: &DeTable<'_>) {
         let read = read_section(lines, section, table, &mut self.problems);
         self.sections.entry(section.into()).or_default().0.extend(read.0);
+    }
+
+    fn roles(&mut self, lines: &Lines<'_>, table: &DeTable<'_>) {
+        for (role, value) in table {
+            let section = format!("roles.{}", role.get_ref());
+            match value.get_ref() {
+                DeValue::Table(settings) if ROLE_SECTIONS.contains(&section.as_str()) => {
+                    self.plain(lines, &section, settings);
+                }
+                _ => self.problems.push(lines.at(role.span().start), ROLES_HINT),
+            }
+        }
     }
 
     fn namespaces(&mut self, lines: &Lines<'_>, table: &DeTable<'_>) {
@@ -196,7 +213,8 @@ fn known(section: &str, name: &str) -> bool {
 
 /// Says that a name is unknown, and which one was probably meant.
 fn unknown(section: &str, name: &str) -> String {
-    let headings = PLAIN_SECTIONS.iter().chain(&["namespaces", "keys"]).filter(|_| section.is_empty());
+    let headings =
+        PLAIN_SECTIONS.iter().chain(&["namespaces", "roles", "keys"]).filter(|_| section.is_empty());
     let names = table::section(section).map(|setting| setting.name).chain(headings.copied());
     let place = if section.is_empty() { String::new() } else { format!(" in [{section}]") };
     format!("unknown setting `{name}`{place}{}", meant(nearest(name, names)))

@@ -2,11 +2,13 @@
 //! setting is its kind's. Never opens, connects or looks anything up.
 
 use super::Config;
+use super::credentials::Jwt;
 use super::namespaces::Namespaces;
 use super::pattern::Pattern;
 use super::problem::{Origin, Problems};
 use super::protocols::{Analysis, Channels, Events, Stream};
 use super::raw::{DEFAULT_NAMESPACE, Headed, Raw, Reader, Section};
+use super::roles::Roles;
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing};
 use crate::limits::{KEYS_MAX, RETAIN_EVENTS_MAX};
 
@@ -26,9 +28,12 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
     let events = Events::resolve(&mut reader(&raw.take("events"), &mut problems), &Events::default());
     let channels = Channels::resolve(&mut reader(&raw.take("channels"), &mut problems), &Channels::default());
     let analysis = Analysis::resolve(&mut reader(&raw.take("analysis"), &mut problems), &Analysis::default());
+    let jwt = jwt(&raw.take("jwt"), &mut problems);
+    let roles = Roles::read(&mut raw, &mut problems);
     let namespaces = namespaces(&mut raw, &mut problems);
     let keys = keys(&raw.keys, &mut problems);
-    check_openness(&general, &said, raw.keys.is_empty(), &mut problems);
+    let keyless = raw.keys.is_empty() && !jwt.is_configured();
+    check_openness(&general, &said, keyless, &mut problems);
     check_event_fits_body(&limits, &limits_said, &mut problems);
     let warnings = raw.warnings;
     problems.or(Config {
@@ -40,6 +45,8 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
         events,
         channels,
         analysis,
+        jwt,
+        roles,
         namespaces,
         keys,
         test_echo: false,
@@ -61,12 +68,26 @@ fn check_openness(general: &General, said: &Section, keyless: bool, problems: &m
     let outside = general.listen.iter().find(|listen| !listen.is_local());
     if let Some(outside) = outside.filter(|_| keyless && !general.insecure_open) {
         let message = format!(
-            "listen: {} can be reached from the network, and no [[keys]] are configured, so everybody could publish and \
+            "listen: {} can be reached from the network, and neither [[keys]] nor [jwt] are configured, so everybody could publish and \
              read. Add keys, listen on 127.0.0.1, or say insecure_open = true (--insecure-open) if that is meant",
             outside.url()
         );
         problems.push(origin(said, &["listen"]), message);
     }
+}
+
+/// Settings about tokens without a key to check them with would let nobody in and look as if they did.
+fn jwt(said: &Section, problems: &mut Problems) -> Jwt {
+    let jwt = Jwt::resolve(&mut reader(said, problems), &Jwt::default());
+    if jwt != Jwt::default() && !jwt.is_configured() {
+        let named: Vec<&str> = Jwt::SETTINGS.iter().map(|setting| setting.name).collect();
+        let sources = "secret_env, secret_file, public_key_file, jwks_file or jwks_url";
+        problems.push(origin(said, &named), format!("jwt: say where the key of tokens is: {sources}"));
+    }
+    if jwt.algorithms.is_empty() {
+        problems.push(origin(said, &["algorithms"]), "algorithms: the list is empty; leave it out for all");
+    }
+    jwt
 }
 
 fn check_event_fits_body(limits: &Limits, said: &Section, problems: &mut Problems) {
@@ -151,8 +172,10 @@ fn key(said: &Headed, problems: &mut Problems) -> KeyConfig {
 
 fn check_grants(key: &KeyConfig, said: &Headed, problems: &mut Problems) {
     let grants = [&key.publish, &key.subscribe, &key.history, &key.presence];
-    if grants.iter().all(|patterns| patterns.is_empty()) {
-        let hint = "may do nothing; list patterns under `publish` or `subscribe`, such as \"**\"";
+    let said_lists = ["publish", "subscribe", "history", "presence"];
+    let by_role = key.role.is_some() && said_lists.iter().all(|name| said.section.origin(name).is_none());
+    if !by_role && grants.iter().all(|patterns| patterns.is_empty()) {
+        let hint = "may do nothing; list patterns under `publish` or `subscribe`, such as \"**\", or give it a `role` alone";
         problems.push(said.origin.clone(), format!("the key `{}` {hint}", key.name));
     }
 }

@@ -4,18 +4,20 @@
 
 use std::time::Duration;
 
-use super::choice::{LogFormat, Refuse, Role, SkipTo, SlowPolicy};
+use super::choice::{LogFormat, MaybeRole, Refuse, Role, SkipTo, SlowPolicy};
+use super::credentials::Jwt;
 use super::key::KeyHash;
 use super::kind::{Addresses, Bytes, Count, Listen, Millis, Patterns, Seconds, Switch, Text};
 use super::pattern::Pattern;
 use super::protocols::{Analysis, Channels, Events, Stream};
+use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, RootGrants};
 use super::section::{Setting, section};
 use crate::limits;
 
 section! {
     /// The process as a whole.
     General = "" {
-        /// Addresses to listen on: an IP address and port, or `unix:/path`. Other than loopback needs `[[keys]]` or `insecure_open`.
+        /// Addresses to listen on: an IP address and port, or `unix:/path`. Other than loopback needs `[[keys]]`, `[jwt]` or `insecure_open`.
         listen: Addresses = vec![Listen::Tcp(([127, 0, 0, 1], 8000).into())];
         /// Lets everybody on the network publish and read without keys.
         insecure_open: Switch = false;
@@ -125,8 +127,8 @@ section! {
     KeyConfig = "keys" {
         /// Who it is: stands in logs and as the `user` of presence. Required.
         name: Text = String::new();
-        /// How far it is trusted: `observer`, `admin`, `authority` or `root`.
-        role: Role = Role::Observer;
+        /// How far it is trusted: `observer`, `admin`, `authority` or `root`; `none` counts as `observer`. With a role and no lists it may do what `[roles.…]` says.
+        role: MaybeRole = Option::<Role>::None;
         /// SHA-256 of the key: `printf %s KEY | sha256sum`. Required.
         hash: KeyHash = KeyHash([0; 32]);
         /// Topics it may publish to.
@@ -151,6 +153,11 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         Events::SETTINGS,
         Channels::SETTINGS,
         Analysis::SETTINGS,
+        Jwt::SETTINGS,
+        ObserverGrants::SETTINGS,
+        AdminGrants::SETTINGS,
+        AuthorityGrants::SETTINGS,
+        RootGrants::SETTINGS,
         Namespace::SETTINGS,
         KeyConfig::SETTINGS,
     ];

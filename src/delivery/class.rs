@@ -1,11 +1,12 @@
-//! Classes of subscriptions: all that have the same view, filter and conflation get the same bytes from the
-//! same place. A class is a small number, interned per shard; equal filters are one class.
+//! Classes of subscriptions: all that have the same view, filter, conflation and linger get the same bytes from
+//! the same place. A class is a small number, interned per shard; equal filters are one class.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use slab::Slab;
 
+use crate::dialect::Linger;
 use crate::engine::filter::Filter;
 use crate::engine::{Encode, ViewId};
 
@@ -21,13 +22,15 @@ pub struct Class {
     pub filter: Option<Arc<Filter>>,
     /// Whether only the newest of each key.
     pub conflate: bool,
+    /// Whether events may wait to go together. With conflation, batches are made of what that has left.
+    pub linger: Option<Linger>,
 }
 
-type Identity = (ViewId, bool, Option<Arc<Filter>>);
+type Identity = (ViewId, bool, Option<Arc<Filter>>, Option<Linger>);
 
 impl Class {
     fn identity(&self) -> Identity {
-        (self.encode.view(), self.conflate, self.filter.clone())
+        (self.encode.view(), self.conflate, self.filter.clone(), self.linger)
     }
 }
 
@@ -56,16 +59,14 @@ impl Classes {
         id
     }
 
-    /// Takes a member out; a class without members is forgotten. Whether it was the last.
-    pub fn leave(&mut self, id: ClassId) -> bool {
+    /// Takes a member out; a class without members is forgotten.
+    pub fn leave(&mut self, id: ClassId) {
         let member = &mut self.all[id as usize];
         member.members -= 1;
-        let last = member.members == 0;
-        if last {
+        if member.members == 0 {
             let gone = self.all.remove(id as usize);
             self.ids.remove(&gone.class.identity());
         }
-        last
     }
 
     /// The class `id`.

@@ -90,12 +90,12 @@ pub struct Handoff<S = Socket> {
     pub leases: Leases,
 }
 
-/// Where a subscription lies: the topic's slot, and the place in its array.
+/// Where a subscription lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SubRef {
-    /// Slot of the topic.
-    pub slot: u32,
-    /// Index in the slot's array.
+    /// Its group.
+    pub group: u32,
+    /// Index in the group's array.
     pub index: u32,
 }
 

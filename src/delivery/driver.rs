@@ -123,7 +123,7 @@ impl Driver {
         self.shard.settle(now);
         epoch::pin().flush();
         let timeout = match self.mailbox.arm() {
-            true => self.shard.sleep_ms(now.millis()).map(Duration::from_millis),
+            true => self.shard.sleep_micros(now).map(Duration::from_micros),
             false => Some(Duration::ZERO),
         };
         let polled = self.poll(events, timeout);

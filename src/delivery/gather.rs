@@ -4,36 +4,93 @@
 //! Small frames are joined by copying: one write of a contiguous buffer costs up to half of a `writev` of
 //! many slices, and the copy is shared by all at the place. A frame above [`JOIN_FRAME_BYTES_MAX`] goes alone
 //! and is not copied.
+//!
+//! Events of a class that lingers are taken in batches, as many as one message may hold; a view that has a
+//! frame for a batch is asked for it, and for others the frames of single events are joined as ever. With
+//! conflation, batches are made of the events that it has left.
 
 use std::collections::HashSet;
 
 use bytes::Bytes;
 use crossbeam_epoch::Guard;
 
-use super::class::{Class, ClassId};
+use super::class::Class;
 use crate::engine::filter::Extract;
-use crate::engine::{Entry, Read, Topic};
-use crate::limits::{CONFLATE_EVENTS_MAX, GATHER_BYTES_MAX, GATHER_EVENTS_MAX, JOIN_FRAME_BYTES_MAX};
+use crate::engine::{Entry, Now, Read, Topic};
+use crate::limits::{
+    BATCH_BYTES_MAX, BATCH_LOOKS_MAX, CONFLATE_EVENTS_MAX, GATHER_BYTES_MAX, GATHER_EVENTS_MAX,
+    JOIN_FRAME_BYTES_MAX,
+};
 
 /// For whom a gather was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// The topic's slot in the shard.
-    pub slot: u32,
-    /// The class.
-    pub class: ClassId,
+    /// The group, and with it topic and class.
+    pub group: u32,
     /// The last offset they have.
     pub cursor: u64,
-    /// The newest offset when it was made.
+    /// The newest offset that they may have.
     pub head: u64,
 }
 
-/// Where a frame ends in the bytes, and which event it is.
+/// Where the events come from and how they are looked at.
+#[derive(Clone, Copy)]
+pub struct Source<'s> {
+    /// Which events, and as what bytes.
+    pub class: &'s Class,
+    /// The log.
+    pub topic: &'s Topic,
+    /// Reads what filters look at.
+    pub extract: &'s dyn Extract,
+    /// Keeps what is read alive.
+    pub pin: &'s Guard,
+    /// The time that batches carry.
+    pub now: Now,
+}
+
+impl<'s> Source<'s> {
+    /// Whether the class wants `entry`.
+    pub fn wants(&self, entry: &Entry) -> bool {
+        self.class.filter.as_ref().is_none_or(|filter| filter.evaluate(entry.fields(self.extract)))
+    }
+
+    /// Most events that may go together, and most that one gather looks at.
+    fn bounds(&self) -> (usize, usize) {
+        match self.class.linger {
+            Some(linger) => (linger.events.max(1) as usize, BATCH_LOOKS_MAX),
+            None => (1, GATHER_EVENTS_MAX),
+        }
+    }
+
+    /// Puts what may go together next, of the events behind `after` up to `last`, into `chunk`; the last
+    /// offset it has looked at.
+    fn collect(&self, after: u64, last: u64, chunk: &mut Vec<&'s Entry>) -> Result<u64, Lagged> {
+        let ((most, _), mut room, mut to) = (self.bounds(), BATCH_BYTES_MAX, after);
+        while to < last && chunk.len() < most && room > 0 {
+            match self.topic.read(to, self.pin) {
+                Read::Entry(offset, entry) => {
+                    if self.wants(entry) {
+                        room = room.saturating_sub(entry.body.len());
+                        chunk.push(entry);
+                    }
+                    to = offset;
+                }
+                Read::Lagged { resume_at, .. } if to == after => return Err(Lagged { resume_at }),
+                Read::Lagged { .. } | Read::Empty => break,
+            }
+        }
+        Ok(to)
+    }
+}
+
+/// Where a frame ends in the bytes, and which events it holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
     /// First byte behind the frame.
     pub end: u32,
-    /// The event.
+    /// How many events it holds.
+    pub events: u32,
+    /// The last of them.
     pub offset: u64,
 }
 
@@ -53,12 +110,13 @@ pub struct Gather {
     marks: Vec<Mark>,
     picked: Vec<u64>,
     to: u64,
+    events: u64,
     stamp_micros: u64,
     conflated: u64,
 }
 
 impl Gather {
-    /// Forgets what was made, because a class number or slot may mean something else from now on.
+    /// Forgets what was made, because the number of a group means something else from now on.
     pub fn forget(&mut self) {
         self.key = None;
     }
@@ -83,6 +141,11 @@ impl Gather {
         self.to
     }
 
+    /// Events in the bytes.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
     /// When the first event was published, monotonic microseconds.
     pub fn stamp_micros(&self) -> u64 {
         self.stamp_micros
@@ -105,19 +168,11 @@ impl Gather {
     ///
     /// # Errors
     /// [`Lagged`]; nothing was made.
-    pub fn fill(
-        &mut self,
-        key: Key,
-        class: &Class,
-        topic: &Topic,
-        extract: &dyn Extract,
-        pin: &Guard,
-    ) -> Result<(), Lagged> {
+    pub fn fill(&mut self, key: Key, from: &Source<'_>) -> Result<(), Lagged> {
         self.clear(key.cursor);
-        let made = if class.conflate {
-            self.fill_conflated(key, class, topic, extract, pin)
-        } else {
-            self.fill_all(key, class, topic, extract, pin)
+        let made = match from.class.conflate {
+            true => self.fill_conflated(key, from),
+            false => self.fill_all(key, from),
         };
         self.key = made.is_ok().then_some(key);
         made
@@ -129,81 +184,81 @@ impl Gather {
         self.large = None;
         self.marks.clear();
         self.to = cursor;
+        self.events = 0;
         self.stamp_micros = 0;
         self.conflated = 0;
     }
 
-    fn fill_all(
-        &mut self,
-        key: Key,
-        class: &Class,
-        topic: &Topic,
-        extract: &dyn Extract,
-        pin: &Guard,
-    ) -> Result<(), Lagged> {
-        let last = key.head.min(key.cursor + GATHER_EVENTS_MAX as u64);
+    fn fill_all(&mut self, key: Key, from: &Source<'_>) -> Result<(), Lagged> {
+        let mut chunk = Vec::new();
+        let last = key.head.min(key.cursor + from.bounds().1 as u64);
         while self.to < last {
-            match topic.read(self.to, pin) {
-                Read::Entry(_, entry) if wants(class, entry, extract) && !self.add(entry, class, topic) => {
-                    break;
-                }
-                Read::Entry(offset, _) => self.to = offset,
-                Read::Lagged { resume_at, .. } if self.to == key.cursor => return Err(Lagged { resume_at }),
-                Read::Lagged { .. } | Read::Empty => break,
+            chunk.clear();
+            let looked_at = match from.collect(self.to, last, &mut chunk) {
+                Err(lagged) if self.to == key.cursor => return Err(lagged),
+                Ok(offset) if offset > self.to => offset,
+                _ => break,
+            };
+            if let Err(waits) = self.take(&chunk, from) {
+                self.to = waits - 1;
+                break;
             }
+            self.to = looked_at;
         }
         Ok(())
     }
 
     /// Keeps, of each key in the backlog, only the newest event that the class wants. The scan goes from the
     /// newest back, so that the first of a key that it meets is the one to keep.
-    fn fill_conflated(
-        &mut self,
-        key: Key,
-        class: &Class,
-        topic: &Topic,
-        extract: &dyn Extract,
-        pin: &Guard,
-    ) -> Result<(), Lagged> {
-        if let Read::Lagged { resume_at, .. } = topic.read(key.cursor, pin) {
+    fn fill_conflated(&mut self, key: Key, from: &Source<'_>) -> Result<(), Lagged> {
+        if let Read::Lagged { resume_at, .. } = from.topic.read(key.cursor, from.pin) {
             return Err(Lagged { resume_at });
         }
         let last = key.head.min(key.cursor + CONFLATE_EVENTS_MAX as u64);
-        if !self.pick(key.cursor + 1, last, (class, extract), topic, pin) {
-            return Err(Lagged { resume_at: topic.oldest() });
+        if !self.pick(key.cursor + 1, last, from) {
+            return Err(Lagged { resume_at: from.topic.oldest() });
         }
+        let mut chunk = Vec::new();
         self.to = last;
-        while let Some(offset) = self.picked.pop() {
-            match topic.find(offset, pin) {
-                Some(entry) if self.add(entry, class, topic) => {}
+        while let Some(&first) = self.picked.last() {
+            chunk.clear();
+            self.collect_picked(from, &mut chunk);
+            if chunk.is_empty() && self.marks.is_empty() {
                 // Lapped since it was picked: nobody may take it for conflated.
-                None if self.marks.is_empty() => return Err(Lagged { resume_at: topic.oldest() }),
-                _ => {
-                    self.to = offset - 1;
-                    break;
-                }
+                return Err(Lagged { resume_at: from.topic.oldest() });
+            }
+            let waits = if chunk.is_empty() { Err(first) } else { self.take(&chunk, from) };
+            if let Err(waits) = waits {
+                self.to = waits - 1;
+                break;
             }
         }
         Ok(())
     }
 
+    /// Puts what may go together next, of the picked events, into `chunk`; none if the next is lapped.
+    fn collect_picked<'s>(&mut self, from: &Source<'s>, chunk: &mut Vec<&'s Entry>) {
+        let ((most, _), mut room) = (from.bounds(), BATCH_BYTES_MAX);
+        while chunk.len() < most
+            && room > 0
+            && let Some(entry) = self.picked.last().and_then(|offset| from.topic.find(*offset, from.pin))
+        {
+            self.picked.pop();
+            room = room.saturating_sub(entry.body.len());
+            chunk.push(entry);
+        }
+    }
+
     /// `false` when the range was lapped meanwhile.
-    fn pick(
-        &mut self,
-        first: u64,
-        last: u64,
-        (class, extract): (&Class, &dyn Extract),
-        topic: &Topic,
-        pin: &Guard,
-    ) -> bool {
+    fn pick(&mut self, first: u64, last: u64, from: &Source<'_>) -> bool {
         let mut seen = HashSet::new();
         self.picked.clear();
         for offset in (first..=last).rev() {
-            let Some(entry) = topic.find(offset, pin) else { return false };
+            let Some(entry) = from.topic.find(offset, from.pin) else { return false };
             let key = entry.body.key();
             if seen.contains(key) {
                 self.conflated += 1;
-            } else if wants(class, entry, extract) {
+            } else if from.wants(entry) {
                 self.picked.push(offset);
                 if !key.is_empty() {
                     seen.insert(key);
@@ -213,40 +268,58 @@ impl Gather {
         true
     }
 
-    /// Takes `entry` in; `false` when it must wait for the next gather.
-    fn add(&mut self, entry: &Entry, class: &Class, topic: &Topic) -> bool {
-        let frame = entry.frame(class.encode, topic);
-        if frame.is_empty() {
-            return true;
+    /// Takes in what may go together: as one frame if the view has such, or each on its own.
+    ///
+    /// # Errors
+    /// The first event that must wait for the next gather.
+    fn take(&mut self, chunk: &[&Entry], from: &Source<'_>) -> Result<(), u64> {
+        match self.batch(chunk, from)? {
+            Some(frame) => self.push(&frame, chunk),
+            None => chunk.iter().try_for_each(|entry| self.add(entry, from))?,
         }
-        if self.large.is_some() || !self.fits(frame.len()) {
-            return false;
+        Ok(())
+    }
+
+    /// The frame of a batch. Whether there is room for it is guessed beforehand, so that none is made in vain.
+    fn batch(&self, chunk: &[&Entry], from: &Source<'_>) -> Result<Option<Bytes>, u64> {
+        let (Some(_), Some(first)) = (from.class.linger, chunk.first()) else { return Ok(None) };
+        if !self.fits(chunk.iter().map(|entry| entry.body.len()).sum()) {
+            return Err(first.offset);
         }
-        self.push(frame, entry);
-        true
+        Ok(from.class.encode.batch(from.topic, chunk, from.now))
+    }
+
+    fn add(&mut self, entry: &Entry, from: &Source<'_>) -> Result<(), u64> {
+        let frame = entry.frame(from.class.encode, from.topic);
+        if !frame.is_empty() && !self.fits(frame.len()) {
+            return Err(entry.offset);
+        }
+        self.push(frame, &[entry]);
+        Ok(())
     }
 
     fn fits(&self, bytes: usize) -> bool {
-        let alone = self.joined.is_empty();
-        alone || (bytes <= JOIN_FRAME_BYTES_MAX && self.joined.len() + bytes <= GATHER_BYTES_MAX)
+        let small = bytes <= JOIN_FRAME_BYTES_MAX && self.joined.len() + bytes <= GATHER_BYTES_MAX;
+        self.bytes().is_empty() || (self.large.is_none() && small)
     }
 
-    fn push(&mut self, frame: &Bytes, entry: &Entry) {
-        if self.marks.is_empty() {
-            self.stamp_micros = entry.stamp_micros;
+    fn push(&mut self, frame: &Bytes, of: &[&Entry]) {
+        let ([first, ..], [.., last]) = (of, of) else { return };
+        if frame.is_empty() {
+            return;
         }
-        if frame.len() > JOIN_FRAME_BYTES_MAX {
+        if self.marks.is_empty() {
+            self.stamp_micros = first.stamp_micros;
+        }
+        if frame.len() > JOIN_FRAME_BYTES_MAX && self.joined.is_empty() {
             self.large = Some(frame.clone());
         } else {
             self.joined.extend_from_slice(frame);
         }
-        let end = self.large.as_ref().map_or(self.joined.len(), Bytes::len);
-        self.marks.push(Mark { end: end as u32, offset: entry.offset });
+        self.events += of.len() as u64;
+        let mark = Mark { end: self.bytes().len() as u32, events: of.len() as u32, offset: last.offset };
+        self.marks.push(mark);
     }
-}
-
-fn wants(class: &Class, entry: &Entry, extract: &dyn Extract) -> bool {
-    class.filter.as_ref().is_none_or(|filter| filter.evaluate(entry.fields(extract)))
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@ use std::sync::Arc;
 use crossbeam_epoch as epoch;
 
 use super::*;
-use crate::dialect::Transport;
 use crate::dialect::topics::view;
+use crate::dialect::{Linger, Transport};
 use crate::engine::filter::FieldsBuilder;
-use crate::engine::{Body, Namespace, Now, Parts, Retention, Slow, SlowPolicy};
+use crate::engine::{Body, Encode, Namespace, Now, Parts, Retention, Slow, SlowPolicy, ViewId};
 use crate::json::filter;
 
 fn topic(events: usize) -> Topic {
@@ -23,11 +23,11 @@ fn publish(topic: &Topic, event: &str, key: &str) {
 
 fn class(filter: &str) -> Class {
     let filter = Some(Arc::new(filter::parse(filter).unwrap()));
-    Class { encode: view(Transport::Lines, true), filter, conflate: true }
+    Class { encode: view(Transport::Lines, true), filter, conflate: true, linger: None }
 }
 
 fn key(topic: &Topic) -> Key {
-    Key { slot: 0, class: 0, cursor: 0, head: topic.head() }
+    Key { group: 0, cursor: 0, head: topic.head() }
 }
 
 fn offsets(gather: &Gather) -> Vec<u64> {
@@ -57,7 +57,9 @@ fn the_newest_of_a_key_is_the_newest_that_is_wanted() {
     }
     let mut gather = Gather::default();
     let class = class(r#"{"eq":["event","trade"]}"#);
-    gather.fill(key(&topic), &class, &topic, &Nothing, &epoch::pin()).unwrap();
+    let pin = epoch::pin();
+    let from = Source { class: &class, topic: &topic, extract: &Nothing, pin: &pin, now: Now::default() };
+    gather.fill(key(&topic), &from).unwrap();
     assert_eq!(offsets(&gather), [2, 3]);
 }
 
@@ -67,8 +69,61 @@ fn what_is_lapped_after_it_was_picked_is_told() {
     (0..4).for_each(|_| publish(&topic, "trade", ""));
     let mut gather = Gather::default();
     let class = class(r#"{"not":{"exists":"data.x"}}"#);
-    let (key, pin) = (key(&topic), epoch::pin());
-    let made = gather.fill(key, &class, &topic, &Lapping(&topic), &pin);
+    let (key, pin, extract) = (key(&topic), epoch::pin(), Lapping(&topic));
+    let from = Source { class: &class, topic: &topic, extract: &extract, pin: &pin, now: Now::default() };
+    let made = gather.fill(key, &from);
     let told = made.is_err_and(|lagged| lagged.resume_at > 1);
     assert!(told || offsets(&gather).first() == Some(&1), "{:?}", offsets(&gather));
+}
+
+/// Says which events a frame holds.
+struct Listing;
+
+impl Encode for Listing {
+    fn view(&self) -> ViewId {
+        900
+    }
+
+    fn frame(&self, _: &Topic, entry: &Entry) -> Bytes {
+        format!("[{}]", entry.offset).into()
+    }
+
+    fn batch(&self, _: &Topic, entries: &[&Entry], now: Now) -> Option<Bytes> {
+        let offsets: Vec<_> = entries.iter().map(|entry| entry.offset).collect();
+        (entries.len() > 1).then(|| format!("{offsets:?}@{}", now.unix_ms).into())
+    }
+}
+
+fn batched(topic: &Topic, wanted: &str, conflate: bool) -> (String, Vec<(u32, u64)>, u64) {
+    let filter = Some(Arc::new(filter::parse(wanted).unwrap()));
+    let linger = Some(Linger { window_ms: 1, events: 3 });
+    let class = Class { encode: &Listing, filter, conflate, linger };
+    let (pin, now) = (epoch::pin(), Now { unix_ms: 7, micros: 0 });
+    let mut gather = Gather::default();
+    let from = Source { class: &class, topic, extract: &Nothing, pin: &pin, now };
+    gather.fill(key(topic), &from).unwrap();
+    let marks = gather.marks().iter().map(|mark| (mark.events, mark.offset)).collect();
+    (String::from_utf8(gather.bytes().to_vec()).unwrap(), marks, gather.to())
+}
+
+#[test]
+fn what_may_go_together_is_one_frame_if_the_view_has_such() {
+    let topic = topic(20);
+    for event in ["trade", "quote", "trade", "trade", "trade", "quote"] {
+        publish(&topic, event, "");
+    }
+    let (text, marks, to) = batched(&topic, r#"{"eq":["event","trade"]}"#, false);
+    assert_eq!(text, "[1, 3, 4]@7[5]");
+    assert_eq!((marks, to), (vec![(3, 4), (1, 5)], 6));
+}
+
+#[test]
+fn batches_are_made_of_what_conflation_has_left() {
+    let topic = topic(20);
+    for key in ["x", "y", "x", "z", "y", "w"] {
+        publish(&topic, "trade", key);
+    }
+    let (text, marks, to) = batched(&topic, r#"{"eq":["event","trade"]}"#, true);
+    assert_eq!(text, "[3, 4, 5]@7[6]");
+    assert_eq!((marks, to), (vec![(3, 5), (1, 6)], 6));
 }

@@ -74,11 +74,8 @@ impl<N: Net> Host for ShardHost<'_, N> {
     }
 
     fn places(&self) -> Vec<(Arc<Topic>, u64)> {
-        let slots = &self.shard.slots;
         let refs = self.shard.conns[self.conn as usize].subs.refs().iter();
-        refs.map(|at| (&slots[at.slot as usize], at.index))
-            .map(|(slot, index)| (Arc::clone(&slot.topic), slot.subs[index as usize].cursor))
-            .collect()
+        refs.map(|at| (Arc::clone(self.shard.topic_of(*at)), self.shard.sub(*at).cursor)).collect()
     }
 
     fn send_retry(&mut self) {

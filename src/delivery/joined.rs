@@ -7,6 +7,7 @@ use super::conn::SubRef;
 use super::net::Net;
 use super::shard::Shard;
 use crate::dialect::Place;
+use crate::engine::Topic;
 
 /// See the module. One per shard, its buffers used again and again.
 #[derive(Debug, Default)]
@@ -26,13 +27,36 @@ pub(super) struct JoinedMark {
     pub end: usize,
     pub at: SubRef,
     pub offset: u64,
+    pub events: u32,
 }
 
-/// Where a subscription stands when all is written.
+/// Where a subscription stands when all is written, and what of it is in the buffer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share {
     pub at: SubRef,
     pub to: u64,
+    pub sent: Sent,
+}
+
+/// What was sent of a topic.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sent {
+    pub events: u64,
+    pub bytes: u64,
+}
+
+impl Sent {
+    pub fn add(&mut self, other: Self) {
+        self.events += other.events;
+        self.bytes += other.bytes;
+    }
+
+    /// Counts it for `topic`.
+    pub fn tell(self, topic: &Topic) {
+        if self.events > 0 {
+            topic.traffic.sent(self.events, self.bytes);
+        }
+    }
 }
 
 impl Joined {
@@ -50,9 +74,9 @@ impl Joined {
         self.fresh = (events > 0).then_some((first.min(stamp), before + events)).or(self.fresh);
     }
 
-    /// A frame ends here.
-    pub fn mark(&mut self, at: SubRef, offset: u64) {
-        self.marks.push(JoinedMark { end: self.bytes.len(), at, offset });
+    /// A frame of `events`, the last of them `offset`, ends here.
+    pub fn mark(&mut self, at: SubRef, offset: u64, events: u32) {
+        self.marks.push(JoinedMark { end: self.bytes.len(), at, offset, events });
     }
 
     /// The last offset of `at` that is in the buffer.
@@ -64,9 +88,8 @@ impl Joined {
 impl<N: Net> Shard<N> {
     /// The place of subscription `of` when the client reads event `offset` of `at`.
     pub(super) fn place_of<'s>(&'s self, of: SubRef, at: SubRef, offset: u64, joined: &Joined) -> Place<'s> {
-        let slot = &self.slots[of.slot as usize];
-        let delivered = || joined.newest(of).unwrap_or(slot.subs[of.index as usize].cursor);
-        Place { topic: &slot.topic, offset: if of == at { offset } else { delivered() } }
+        let delivered = || joined.newest(of).unwrap_or(self.sub(of).cursor);
+        Place { topic: self.topic_of(of), offset: if of == at { offset } else { delivered() } }
     }
 
     /// A joined write stopped: cursors move over whole frames and the begun one, whose rest is kept.
@@ -76,8 +99,10 @@ impl<N: Net> Shard<N> {
             if written <= start {
                 break;
             }
-            self.slots[mark.at.slot as usize].subs[mark.at.index as usize].cursor = mark.offset;
-            begun += 1;
+            self.sub_mut(mark.at).cursor = mark.offset;
+            begun += u64::from(mark.events);
+            let sent = Sent { events: u64::from(mark.events), bytes: (mark.end - start) as u64 };
+            sent.tell(self.topic_of(mark.at));
             if written < mark.end {
                 let rest = Bytes::copy_from_slice(&joined.bytes[written..mark.end]);
                 self.conns[id as usize].outgoing().partial = rest;

@@ -10,7 +10,7 @@ use crossbeam_epoch as epoch;
 
 use super::conn::SubRef;
 use super::gather::Key;
-use super::joined::{Joined, Share};
+use super::joined::{Joined, Sent, Share};
 use super::net::Net;
 use super::shard::Shard;
 use crate::limits::{GATHER_BYTES_MAX, PUMP_ROUNDS};
@@ -100,34 +100,32 @@ impl<N: Net> Shard<N> {
 
     fn pump_single(&mut self, id: u32, at: SubRef) -> Step {
         let pin = epoch::pin();
-        let slot = &self.slots[at.slot as usize];
-        let sub = slot.subs[at.index as usize];
-        let head = slot.topic.head();
+        let (sub, head) = (*self.sub(at), self.visible(at));
         if sub.cursor >= head {
-            self.caught_up(at);
-            self.enliven_all(id);
-            return Step::Wait;
+            return self.caught_up(id);
         }
         if let Step::Wait = self.prepare(at, head, &pin) {
             return Step::Go;
         }
         let bytes = self.gather.bytes();
         if bytes.is_empty() {
-            self.slots[at.slot as usize].subs[at.index as usize].cursor = self.gather.to();
+            self.sub_mut(at).cursor = self.gather.to();
             return Step::Go;
         }
         let (len, to) = (bytes.len(), self.gather.to());
         match self.net.put(sub.key, bytes) {
             Ok(written) if written == len => {
-                self.wrote(written, self.gather.marks().len() as u64);
+                let events = self.gather.events();
+                self.wrote(written, events);
+                Sent { events, bytes: written as u64 }.tell(self.topic_of(at));
                 if sub.marks.caught_up {
-                    self.note_latency(self.gather.stamp_micros(), self.gather.marks().len() as u64);
+                    self.note_latency(self.gather.stamp_micros(), events);
                 }
-                self.slots[at.slot as usize].subs[at.index as usize].cursor = to;
+                self.sub_mut(at).cursor = to;
                 Step::Go
             }
             Ok(written) => {
-                self.keep_rest(at, id, written);
+                self.keep_rest(at, id, written).tell(self.topic_of(at));
                 self.block(id);
                 Step::Wait
             }
@@ -137,8 +135,7 @@ impl<N: Net> Shard<N> {
 
     /// Makes the gather for a subscription; `Wait` when it has lagged, which has been dealt with.
     fn prepare(&mut self, at: SubRef, head: u64, pin: &epoch::Guard) -> Step {
-        let sub = self.slots[at.slot as usize].subs[at.index as usize];
-        let key = Key { slot: at.slot, class: sub.class, cursor: sub.cursor, head };
+        let key = Key { group: at.group, cursor: self.sub(at).cursor, head };
         match self.fill(key, pin) {
             Ok(()) => Step::Go,
             Err(lagged) => {
@@ -179,11 +176,7 @@ impl<N: Net> Shard<N> {
         let step = self.join(id, &mut joined, &pin);
         let step = match step {
             Step::Wait => Step::Go,
-            Step::Go if joined.shares.is_empty() => {
-                self.conns[id as usize].subs.refs().to_vec().into_iter().for_each(|at| self.caught_up(at));
-                self.enliven_all(id);
-                Step::Wait
-            }
+            Step::Go if joined.shares.is_empty() => self.caught_up(id),
             Step::Go => self.write_joined(id, &joined),
         };
         self.joined = joined;
@@ -196,19 +189,20 @@ impl<N: Net> Shard<N> {
         let count = self.conns[id as usize].subs.refs().len();
         for i in 0..count {
             let at = self.conns[id as usize].subs.refs()[(joined.rotation + i) % count];
-            let slot = &self.slots[at.slot as usize];
-            let head = slot.topic.head();
-            if slot.subs[at.index as usize].cursor >= head {
+            let head = self.visible(at);
+            if self.sub(at).cursor >= head {
                 continue;
             }
             if let Step::Wait = self.prepare(at, head, pin) {
                 return Step::Wait;
             }
-            if self.slots[at.slot as usize].subs[at.index as usize].marks.caught_up {
-                joined.add_fresh(self.gather.stamp_micros(), self.gather.marks().len() as u64);
+            if self.sub(at).marks.caught_up {
+                joined.add_fresh(self.gather.stamp_micros(), self.gather.events());
             }
-            joined.shares.push(Share { at, to: self.gather.to() });
+            let before = joined.bytes.len();
             self.append_share(id, at, joined);
+            let sent = Sent { events: self.gather.events(), bytes: (joined.bytes.len() - before) as u64 };
+            joined.shares.push(Share { at, to: self.gather.to(), sent });
             if joined.bytes.len() >= GATHER_BYTES_MAX {
                 break;
             }
@@ -223,7 +217,7 @@ impl<N: Net> Shard<N> {
                 self.append_prefix(id, at, mark.offset, joined);
             }
             joined.bytes.extend_from_slice(&self.gather.bytes()[start..mark.end as usize]);
-            joined.mark(at, mark.offset);
+            joined.mark(at, mark.offset, mark.events);
             start = mark.end as usize;
         }
     }
@@ -244,7 +238,7 @@ impl<N: Net> Shard<N> {
         }
         match self.net.put(key, &joined.bytes) {
             Ok(written) if written == joined.bytes.len() => {
-                self.wrote(written, joined.marks.len() as u64);
+                self.wrote(written, joined.shares.iter().map(|share| share.sent.events).sum());
                 joined.fresh.into_iter().for_each(|(stamp, events)| self.note_latency(stamp, events));
                 self.advance_joined(joined);
                 Step::Go
@@ -260,15 +254,27 @@ impl<N: Net> Shard<N> {
 
     fn advance_joined(&mut self, joined: &Joined) {
         for share in &joined.shares {
-            self.slots[share.at.slot as usize].subs[share.at.index as usize].cursor = share.to;
+            self.sub_mut(share.at).cursor = share.to;
+            share.sent.tell(self.topic_of(share.at));
         }
     }
 
-    pub(super) fn caught_up(&mut self, at: SubRef) {
-        let marks = &mut self.slots[at.slot as usize].subs[at.index as usize].marks;
-        marks.caught_up = true;
-        if std::mem::take(&mut marks.conflating) {
-            self.stop_conflating(at);
+    /// A connection has all there is for it now. Who was conflated until then changes its group, where there may be
+    /// more; others join the live ones.
+    fn caught_up(&mut self, id: u32) -> Step {
+        let mut step = Step::Wait;
+        for i in 0..self.conns[id as usize].subs.refs().len() {
+            let at = self.conns[id as usize].subs.refs()[i];
+            let marks = &mut self.sub_mut(at).marks;
+            marks.caught_up = true;
+            if std::mem::take(&mut marks.conflating) {
+                self.reclass(at, false);
+                step = Step::Go;
+            }
         }
+        if let Step::Wait = step {
+            self.enliven_all(id);
+        }
+        step
     }
 }

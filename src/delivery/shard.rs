@@ -14,7 +14,9 @@ use slab::Slab;
 use super::class::Classes;
 use super::conn::{Conn, Handoff};
 use super::gather::Gather;
-use super::joined::Joined;
+use super::group::Group;
+use super::joined::{Joined, Sent};
+use super::linger::Dues;
 use super::mailbox::{Letter, Mailbox};
 use super::net::Net;
 use super::pool::Drain;
@@ -75,6 +77,8 @@ pub struct Shard<N: Net> {
     pub(super) metrics: Arc<ShardMetrics>,
     pub(super) conns: Slab<Conn<N::Socket>>,
     pub(super) slots: Slab<Slot>,
+    pub(super) groups: Slab<Group>,
+    pub(super) dues: Dues,
     pub(super) slot_of: HashMap<Arc<str>, u32>,
     pub(super) classes: Classes,
     pub(super) watches: HashMap<u64, Watched>,
@@ -82,6 +86,8 @@ pub struct Shard<N: Net> {
     pub(super) next_question: u32,
     pub(super) gather: Gather,
     pub(super) joined: Joined,
+    /// What the walk of a topic has sent so far.
+    pub(super) walked: Sent,
     pub(super) reader: Option<Box<Reader>>,
     pub(super) upkeep: Upkeep,
     pub(super) ready: VecDeque<u32>,
@@ -140,6 +146,8 @@ impl<N: Net> Shard<N> {
             metrics,
             conns: Slab::new(),
             slots: Slab::new(),
+            groups: Slab::new(),
+            dues: Dues::default(),
             slot_of: HashMap::new(),
             classes: Classes::default(),
             watches: HashMap::new(),
@@ -147,6 +155,7 @@ impl<N: Net> Shard<N> {
             next_question: 0,
             gather: Gather::default(),
             joined: Joined::default(),
+            walked: Sent::default(),
             reader,
             upkeep,
             ready: VecDeque::new(),
@@ -178,6 +187,7 @@ impl<N: Net> Shard<N> {
         self.read_more();
         self.take_letters();
         self.take_news();
+        self.take_dues();
         self.pump_ready();
         // A budget of its own, so that a herd that catches up does not starve the live ones.
         self.budget = Budget::full();

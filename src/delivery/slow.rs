@@ -1,12 +1,11 @@
 //! Clients that cannot keep up: seen by backlog, by time without progress, and by having been lapped; dealt
 //! with as their topic's namespace says. Whatever happens, the client is told.
 
-use super::class::Class;
 use super::conn::SubRef;
 use super::gather::Lagged;
+use super::group::Sub;
 use super::net::Net;
 use super::shard::Shard;
-use super::slot::Sub;
 use crate::dialect::Gap;
 use crate::engine::{SkipTo, Slow, SlowPolicy};
 use crate::error::Disconnect;
@@ -41,21 +40,18 @@ impl<N: Net> Shard<N> {
     /// A subscription's place is no longer kept. Who only just catches up is told of the gap whatever the
     /// policy, for it is not slow.
     pub(super) fn lagged(&mut self, at: SubRef, lagged: Lagged) {
-        let slot = &self.slots[at.slot as usize];
-        let sub = slot.subs[at.index as usize];
-        let head = slot.topic.head();
-        match slot.topic.namespace().slow.policy {
+        let (sub, topic) = (*self.sub(at), self.topic_of(at));
+        match topic.namespace().slow.policy {
             SlowPolicy::Disconnect if sub.marks.caught_up => self.evict(sub.conn, Eviction::Lapped),
-            SlowPolicy::Skip(SkipTo::Newest) if sub.marks.caught_up => self.skip(at, head),
+            SlowPolicy::Skip(SkipTo::Newest) if sub.marks.caught_up => self.skip(at, topic.head()),
             _ => self.skip(at, lagged.resume_at - 1),
         }
     }
 
     /// Moves a cursor forward over events that the client is told it misses.
     fn skip(&mut self, at: SubRef, to: u64) {
-        let slot = &mut self.slots[at.slot as usize];
-        let topic = std::sync::Arc::clone(&slot.topic);
-        let sub = &mut slot.subs[at.index as usize];
+        let topic = std::sync::Arc::clone(self.topic_of(at));
+        let sub = self.sub_mut(at);
         let gap = Gap { from: sub.cursor + 1, to };
         sub.cursor = to;
         let conn = sub.conn;
@@ -96,19 +92,17 @@ impl<N: Net> Shard<N> {
         if self.conns[id as usize].subs.refs().is_empty() && u64::from(stalled_ms) > CLOSE_MS {
             return self.evict(id, Eviction::Stalled);
         }
-        for at in self.conns[id as usize].subs.refs().to_vec() {
-            if self.conns[id as usize].flags.closing {
-                return;
-            }
+        // Judging one may move it, and end all of them.
+        let mut next = 0;
+        while let Some(&at) = self.conns[id as usize].subs.refs().get(next) {
             self.judge_sub(id, at, u64::from(stalled_ms));
+            next += 1;
         }
     }
 
     fn judge_sub(&mut self, id: u32, at: SubRef, stalled_ms: u64) {
-        let slot = &self.slots[at.slot as usize];
-        let sub = slot.subs[at.index as usize];
-        let slow = slot.topic.namespace().slow;
-        let backlog = slot.topic.head() - sub.cursor;
+        let (sub, topic) = (*self.sub(at), self.topic_of(at));
+        let (slow, backlog) = (topic.namespace().slow, self.visible(at).saturating_sub(sub.cursor));
         self.metrics.backlog_events.record(backlog, 1);
         if slow.stall_ms > 0 && stalled_ms > slow.stall_ms {
             return self.evict(id, Eviction::Stalled);
@@ -121,7 +115,7 @@ impl<N: Net> Shard<N> {
     /// The bound that a subscription exceeds. The backlog of who has never reached the head is history that
     /// was asked for, and no sign of slowness.
     fn over(&self, at: SubRef, sub: &Sub, slow: &Slow, backlog: u64) -> Option<Eviction> {
-        let topic = &self.slots[at.slot as usize].topic;
+        let topic = self.topic_of(at);
         if !sub.marks.caught_up || sub.marks.conflating {
             return None;
         }
@@ -140,7 +134,7 @@ impl<N: Net> Shard<N> {
             SlowPolicy::Disconnect => self.evict(id, why),
             SlowPolicy::Skip(to) => {
                 let target = self.skip_target(at, slow, to);
-                if target > self.slots[at.slot as usize].subs[at.index as usize].cursor {
+                if target > self.sub(at).cursor {
                     self.skip(at, target);
                 }
             }
@@ -150,9 +144,7 @@ impl<N: Net> Shard<N> {
 
     /// Where a skipping subscription goes on: at the newest, or as far back as its bounds allow.
     fn skip_target(&self, at: SubRef, slow: &Slow, to: SkipTo) -> u64 {
-        let slot = &self.slots[at.slot as usize];
-        let (topic, cursor) = (&slot.topic, slot.subs[at.index as usize].cursor);
-        let head = topic.head();
+        let (topic, cursor, head) = (self.topic_of(at), self.sub(at).cursor, self.visible(at));
         if to == SkipTo::Newest {
             return head;
         }
@@ -164,25 +156,9 @@ impl<N: Net> Shard<N> {
 
     /// Who asked for conflation has it already, and keeps it.
     fn start_conflating(&mut self, at: SubRef) {
-        let class = self.slots[at.slot as usize].subs[at.index as usize].class;
-        if self.classes.get(class).conflate {
-            return;
-        }
-        self.reclass(at, true);
-        self.slots[at.slot as usize].subs[at.index as usize].marks.conflating = true;
-    }
-
-    pub(super) fn stop_conflating(&mut self, at: SubRef) {
-        self.reclass(at, false);
-    }
-
-    fn reclass(&mut self, at: SubRef, conflate: bool) {
-        let old = self.slots[at.slot as usize].subs[at.index as usize].class;
-        let class = Class { conflate, ..self.classes.get(old).clone() };
-        let new = self.classes.enter(class);
-        self.slots[at.slot as usize].subs[at.index as usize].class = new;
-        if self.classes.leave(old) {
-            self.gather.forget();
+        if !self.classes.get(self.groups[at.group as usize].class).conflate {
+            self.sub_mut(at).marks.conflating = true;
+            self.reclass(at, true);
         }
     }
 }

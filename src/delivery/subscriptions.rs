@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use crossbeam_epoch as epoch;
 
-use super::class::Class;
+use super::class::{Class, ClassId};
 use super::conn::SubRef;
+use super::group::{Group, Sub, SubMarks};
+use super::linger::Lingering;
 use super::net::Net;
 use super::shard::{Shard, Watched};
-use super::slot::{Slot, Sub, SubMarks};
+use super::slot::Slot;
 use crate::dialect::{Outcome, Refusal, Subscribe};
 use crate::engine::name::Pattern;
 use crate::engine::{Change, Interest, Topic, TopicError, Wake, Watch};
@@ -25,8 +27,8 @@ impl<N: Net> Shard<N> {
         let slot = self.slot_for(&topic);
         let pin = epoch::pin();
         let outcome = Outcome::of(topic, &request.start, |topic, time| topic.before_time(time, &pin));
-        let class =
-            Class { encode: request.view, filter: request.filter.clone(), conflate: request.conflate };
+        let (encode, filter) = (request.view, request.filter.clone());
+        let class = Class { encode, filter, conflate: request.conflate, linger: request.linger };
         let class = self.classes.enter(class);
         self.place(id, slot, class, outcome.offset, present);
         self.metrics.missed.bump(outcome.missed.unwrap_or(0));
@@ -76,15 +78,30 @@ impl<N: Net> Shard<N> {
         slot
     }
 
-    fn place(&mut self, id: u32, slot: u32, class: u32, cursor: u64, present: bool) {
-        let conn = &mut self.conns[id as usize];
+    fn group_for(&mut self, slot: u32, class: ClassId) -> u32 {
         let found = &mut self.slots[slot as usize];
-        let index = found.subs.len() as u32;
-        let back = conn.subs.push(SubRef { slot, index });
+        if let Some(group) = found.group_of(class) {
+            return group;
+        }
+        let retention = &found.topic.namespace().retention;
+        let linger = self.classes.get(class).linger;
+        let lingering = linger.map(|linger| Box::new(Lingering::new(linger, retention, found.topic.head())));
+        let group = self.groups.insert(Group::new(slot, class, lingering)) as u32;
+        found.groups.push((class, group));
+        group
+    }
+
+    fn place(&mut self, id: u32, slot: u32, class: ClassId, cursor: u64, present: bool) {
+        let group = self.group_for(slot, class);
+        let (index, head) =
+            (self.groups[group as usize].subs.len() as u32, self.slots[slot as usize].topic.head());
+        let conn = &mut self.conns[id as usize];
+        let back = conn.subs.push(SubRef { group, index });
         let key = self.net.key(&conn.socket);
-        let caught_up = cursor >= found.topic.head();
+        let found = &mut self.groups[group as usize];
+        let caught_up = cursor >= found.visible(head);
         let marks = SubMarks { present, caught_up, indirect: !conn.is_direct(), ..SubMarks::default() };
-        found.subs.push(Sub { cursor, key, conn: id, class, back, marks });
+        found.subs.push(Sub { cursor, key, conn: id, back, marks });
         self.metrics.subscriptions.set(self.metrics.subscriptions.get() + 1);
         self.refresh_indirect(id);
         self.make_ready(id);
@@ -95,13 +112,33 @@ impl<N: Net> Shard<N> {
         let conn = &self.conns[id as usize];
         let indirect = !conn.is_direct();
         for at in conn.subs.refs() {
-            self.slots[at.slot as usize].subs[at.index as usize].marks.indirect = indirect;
+            self.groups[at.group as usize].subs[at.index as usize].marks.indirect = indirect;
         }
+    }
+
+    /// A subscription.
+    pub(super) fn sub(&self, at: SubRef) -> &Sub {
+        &self.groups[at.group as usize].subs[at.index as usize]
+    }
+
+    pub(super) fn sub_mut(&mut self, at: SubRef) -> &mut Sub {
+        &mut self.groups[at.group as usize].subs[at.index as usize]
+    }
+
+    /// What a subscription reads.
+    pub(super) fn topic_of(&self, at: SubRef) -> &Arc<Topic> {
+        &self.slots[self.groups[at.group as usize].slot as usize].topic
+    }
+
+    /// The newest offset that a subscription may have now.
+    pub(super) fn visible(&self, at: SubRef) -> u64 {
+        self.groups[at.group as usize].visible(self.topic_of(at).head())
     }
 
     pub(super) fn find_sub(&self, id: u32, topic: &str) -> Option<SubRef> {
         let slot = *self.slot_of.get(topic)?;
-        self.conns[id as usize].subs.refs().iter().copied().find(|at| at.slot == slot)
+        let refs = self.conns[id as usize].subs.refs();
+        refs.iter().copied().find(|at| self.groups[at.group as usize].slot == slot)
     }
 
     /// Ends the subscription of a connection to `topic`; whether there was one.
@@ -124,41 +161,72 @@ impl<N: Net> Shard<N> {
     }
 
     fn remove_sub(&mut self, id: u32, at: SubRef) {
-        self.suspend(at);
-        let last = self.slots[at.slot as usize].subs.len() as u32 - 1;
-        // Suspending may have moved it.
-        let at =
-            self.conns[id as usize].subs.refs().iter().copied().find(|sub| sub.slot == at.slot).unwrap_or(at);
-        self.slots[at.slot as usize].subs.swap(at.index as usize, last as usize);
-        let sub = self.slots[at.slot as usize].subs.pop();
-        self.relink(at);
-        let Some(sub) = sub else { return };
+        let Some(sub) = self.take_out(at) else { return };
         if let Some(moved) = self.conns[id as usize].subs.take(sub.back) {
-            self.slots[moved.slot as usize].subs[moved.index as usize].back = sub.back;
+            self.sub_mut(moved).back = sub.back;
         }
-        self.gone(id, at.slot, &sub);
+        self.gone(id, at.group, &sub);
+    }
+
+    /// Takes a subscription out of its group's array.
+    fn take_out(&mut self, at: SubRef) -> Option<Sub> {
+        let Sub { conn, back, .. } = *self.sub(at);
+        self.suspend(at);
+        // Suspending may have moved it.
+        let at = self.conns[conn as usize].subs.refs()[back as usize];
+        let subs = &mut self.groups[at.group as usize].subs;
+        let last = subs.len() - 1;
+        subs.swap(at.index as usize, last);
+        let sub = subs.pop();
+        self.relink(at);
+        sub
     }
 
     /// Whoever stands at `at` now learns it.
     fn relink(&mut self, at: SubRef) {
-        if let Some(sub) = self.slots[at.slot as usize].subs.get(at.index as usize) {
+        if let Some(sub) = self.groups[at.group as usize].subs.get(at.index as usize) {
             self.conns[sub.conn as usize].subs.moved(sub.back, at);
         }
     }
 
-    fn gone(&mut self, id: u32, slot: u32, sub: &Sub) {
-        if self.classes.leave(sub.class) {
-            self.gather.forget();
-        }
+    fn gone(&mut self, id: u32, group: u32, sub: &Sub) {
         self.metrics.subscriptions.set(self.metrics.subscriptions.get() - 1);
+        let slot = self.groups[group as usize].slot;
         let topic = Arc::clone(&self.slots[slot as usize].topic);
         if sub.marks.present {
             self.leave_presence(id, &topic);
         }
         topic.leave(self.now);
-        if self.slots[slot as usize].subs.is_empty() {
+        self.leave_group(group);
+        if self.slots[slot as usize].groups.is_empty() {
             self.drop_slot(slot);
         }
+    }
+
+    /// A member has left its class and this group, which ends with its last.
+    fn leave_group(&mut self, id: u32) {
+        let Group { slot, class, .. } = self.groups[id as usize];
+        self.classes.leave(class);
+        if !self.groups[id as usize].subs.is_empty() {
+            return;
+        }
+        let gone = self.groups.remove(id as usize);
+        self.slots[slot as usize].groups.retain(|(_, group)| *group != id);
+        self.dues.change(id, gone.lingering.and_then(|lingering| lingering.due()), None);
+        self.gather.forget();
+    }
+
+    /// Moves a subscription that is not live to the group of those that are conflated, or that are not.
+    pub(super) fn reclass(&mut self, at: SubRef, conflate: bool) {
+        let Group { slot, class, .. } = self.groups[at.group as usize];
+        let class = Class { conflate, ..self.classes.get(class).clone() };
+        let class = self.classes.enter(class);
+        let group = self.group_for(slot, class);
+        let Some(sub) = self.take_out(at) else { return };
+        let index = self.groups[group as usize].subs.len() as u32;
+        self.groups[group as usize].subs.push(sub);
+        self.relink(SubRef { group, index });
+        self.leave_group(at.group);
     }
 
     fn leave_presence(&self, id: u32, topic: &Topic) {
@@ -172,20 +240,19 @@ impl<N: Net> Shard<N> {
         let gone = self.slots.remove(slot as usize);
         gone.topic.detach(&gone.interest);
         self.slot_of.remove(gone.topic.name());
-        self.gather.forget();
     }
 
     /// Takes a subscription out of the live part.
     pub(super) fn suspend(&mut self, at: SubRef) {
-        if self.slots[at.slot as usize].is_live(at.index) {
-            let (a, b) = self.slots[at.slot as usize].suspend(at.index);
-            self.relink_both(at.slot, a, b);
+        if self.groups[at.group as usize].is_live(at.index) {
+            let (a, b) = self.groups[at.group as usize].suspend(at.index);
+            self.relink_both(at.group, a, b);
         }
     }
 
-    fn relink_both(&mut self, slot: u32, a: u32, b: u32) {
-        self.relink(SubRef { slot, index: a });
-        self.relink(SubRef { slot, index: b });
+    fn relink_both(&mut self, group: u32, a: u32, b: u32) {
+        self.relink(SubRef { group, index: a });
+        self.relink(SubRef { group, index: b });
     }
 
     /// Takes all subscriptions of a connection out of the live parts.
@@ -200,9 +267,9 @@ impl<N: Net> Shard<N> {
     pub(super) fn enliven_all(&mut self, id: u32) {
         for i in 0..self.conns[id as usize].subs.refs().len() {
             let at = self.conns[id as usize].subs.refs()[i];
-            if !self.slots[at.slot as usize].is_live(at.index) {
-                let (a, b) = self.slots[at.slot as usize].enliven(at.index);
-                self.relink_both(at.slot, a, b);
+            if !self.groups[at.group as usize].is_live(at.index) {
+                let (a, b) = self.groups[at.group as usize].enliven(at.index);
+                self.relink_both(at.group, a, b);
             }
         }
     }

@@ -5,6 +5,7 @@ use super::pool::Drain;
 use super::shard::{Settings, Shard};
 use super::wheel::{TICK_MS, Wheel};
 use crate::dialect::frame;
+use crate::engine::Now;
 use crate::error::Disconnect;
 use crate::limits::{CLOSE_MS, RETRY_JITTER_MS};
 use crate::wire::websocket;
@@ -75,10 +76,12 @@ fn until(at: u32, now_ms: u64) -> u64 {
 }
 
 impl<N: Net> Shard<N> {
-    /// Milliseconds until the shard wants a turn though nothing happens; `None` when never.
-    pub fn sleep_ms(&self, now_ms: u64) -> Option<u64> {
+    /// Microseconds until the shard wants a turn though nothing happens; `None` when never.
+    pub fn sleep_micros(&self, now: Now) -> Option<u64> {
         let idle = self.conns.is_empty() && self.upkeep.drain.is_none();
-        (!idle).then(|| self.upkeep.wheel.until_tick(now_ms).max(1))
+        let tick = self.upkeep.wheel.until_tick(now.millis()).max(1) * 1000;
+        let due = self.dues.next().map_or(tick, |due| due.saturating_sub(now.micros));
+        (!idle).then(|| tick.min(due))
     }
 
     pub(super) fn upkeep(&mut self) {
@@ -148,7 +151,7 @@ impl<N: Net> Shard<N> {
     pub(super) fn silent_ms(&self, id: u32) -> u64 {
         let pin = crossbeam_epoch::pin();
         let ages = self.conns[id as usize].subs.refs().iter().filter_map(|at| {
-            let topic = &self.slots[at.slot as usize].topic;
+            let topic = self.topic_of(*at);
             let newest = topic.find(topic.head(), &pin)?;
             Some(self.now.millis().saturating_sub(newest.stamp_micros / 1000))
         });
@@ -233,6 +236,7 @@ impl<N: Net> Shard<N> {
         let Some(drain) = self.upkeep.drain else { return };
         let open = self.conns.iter().filter(|(_, conn)| !conn.flags.closing).map(|(id, _)| id as u32);
         for id in open.take(drain.per_tick).collect::<Vec<_>>() {
+            self.let_all_go(id);
             self.pump(id);
             self.close(id, Disconnect::Restarting);
         }

@@ -155,11 +155,11 @@ pub trait Protocol: Send + Sync {
     ///
     /// # Errors
     /// What is wrong, by name of the member.
-    fn admit(&self, _topic: &str, body: Body) -> Result<Body, Misfit> {
+    fn admit(&self, _topic: &str, body: Body, _now: Now) -> Result<Body, Misfit> {
         Ok(body)
     }
 
-    /// A topic to which everything that is published to `topic` is appended as well, for readers of all.
+    /// A topic to which everything that is appended to `topic` is appended as well, for readers of all.
     fn feed(&self, _topic: &str) -> Option<&'static str> {
         None
     }

@@ -92,13 +92,31 @@ impl Body {
 
     /// The same under another type, with other data.
     pub fn with(&self, event: &str, data: &[u8]) -> Self {
-        let (old, rest) = (self.event().len(), &self.bytes[self.ends[0] as usize..self.ends[5] as usize]);
-        let mut bytes = Vec::with_capacity(event.len() + rest.len() + data.len());
-        bytes.extend_from_slice(event.as_bytes());
-        bytes.extend_from_slice(rest);
-        bytes.extend_from_slice(data);
-        let ends = self.ends.map(|end| end - old as u32 + event.len() as u32);
-        Self { bytes: bytes.into_boxed_slice(), ends, content: self.content }
+        let tags: Vec<_> = self.tags().map(Cow::Borrowed).collect();
+        Self::new(&Parts { event, data, tags: &tags, ..self.parts() })
+    }
+
+    /// The same for another topic, whose idempotency keys are others.
+    pub fn without_idempotency_key(self) -> Self {
+        if self.idempotency_key().is_empty() {
+            return self;
+        }
+        let tags: Vec<_> = self.tags().map(Cow::Borrowed).collect();
+        Self::new(&Parts { tags: &tags, idempotency_key: "", ..self.parts() })
+    }
+
+    /// All parts but the tags.
+    pub fn parts(&self) -> Parts<'_> {
+        Parts {
+            event: self.event(),
+            id: self.id(),
+            key: self.key(),
+            tags: &[],
+            content_type: self.content_type(),
+            idempotency_key: self.idempotency_key(),
+            content: self.content,
+            data: self.data(),
+        }
     }
 
     fn text(&self, index: usize) -> &str {

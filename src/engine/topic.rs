@@ -69,6 +69,7 @@ pub struct Topic {
     interest: ArcSwapOption<List>,
     subscribers: AtomicUsize,
     total_bytes: AtomicU64,
+    created_ms: u64,
     /// Monotonic milliseconds of the last publication or departure.
     touched_ms: AtomicU64,
     removed: AtomicBool,
@@ -107,6 +108,7 @@ impl Topic {
             interest: ArcSwapOption::empty(),
             subscribers: AtomicUsize::new(0),
             total_bytes: AtomicU64::new(0),
+            created_ms: now.millis(),
             touched_ms: AtomicU64::new(now.millis()),
             removed: AtomicBool::new(false),
             presence: OnceLock::new(),
@@ -123,6 +125,11 @@ impl Topic {
     /// The life of its log.
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// When it was made, monotonic milliseconds.
+    pub fn created_ms(&self) -> u64 {
+        self.created_ms
     }
 
     /// Its settings.

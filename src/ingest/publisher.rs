@@ -65,22 +65,40 @@ impl Publisher {
         now: Now,
     ) -> Result<Placed, TopicError> {
         let topic = self.registry.topic(name, now)?;
-        let mut admitted: Vec<_> = bodies.into_iter().map(|body| admit(owner, name, body)).collect();
+        let mut admitted: Vec<_> = bodies.into_iter().map(|body| admit(owner, name, body, now)).collect();
         self.throttle(owner, &topic, &mut admitted, now);
         let refused = admitted.iter().filter(|body| body.is_err()).count();
         self.metrics.refused.add(refused as u64);
         let (fit, slots) = split(admitted);
-        if let Some(feed) = owner.feed(name) {
-            self.append(feed, fit.clone(), now)?;
-        }
+        let feed = owner.feed(name).map(|feed| self.registry.topic(feed, now)).transpose()?;
+        let copies = feed.as_ref().map(|_| fit.clone()).unwrap_or_default();
         let placed = match owner.gate(name) {
             Some(gate) => self.gates.pass(name, gate, fit, now, |bodies| self.append(name, bodies, now))?,
             None => self.append(name, fit, now)?,
         };
+        if let Some(feed) = feed {
+            self.append_to_feed(feed.name(), copies, &placed.places, now);
+        }
         let mut places = placed.places.into_iter();
         let filled =
             slots.into_iter().filter_map(|slot| slot.map_or_else(|| places.next(), |no| Some(Err(no))));
         Ok(Placed { topic: placed.topic, places: filled.collect() })
+    }
+
+    /// What its topic has had before is not new to the feed either. Keys are the topic's own: those of another may be the same.
+    fn append_to_feed(
+        &self,
+        feed: &str,
+        copies: Vec<Body>,
+        places: &[Result<Published, Unplaced>],
+        now: Now,
+    ) {
+        let fresh = |place: &Result<Published, Unplaced>| place.as_ref().is_ok_and(|p| !p.duplicate);
+        let fresh = copies.into_iter().zip(places).filter(|(_, place)| fresh(place));
+        let fresh: Vec<_> = fresh.map(|(body, _)| body.without_idempotency_key()).collect();
+        if let Err(error) = self.append(feed, fresh, now) {
+            tracing::error!(topic = %feed, %error, "events are missing in the feed of all");
+        }
     }
 
     /// Refuses what comes faster than the topic takes it, from the end of the batch, and tells its readers at times.
@@ -115,8 +133,8 @@ impl Publisher {
     }
 }
 
-fn admit(owner: &dyn Protocol, name: &str, body: Body) -> Result<Body, Unplaced> {
-    owner.admit(name, body).map_err(|misfit| Unplaced::Misfit(Box::new(misfit)))
+fn admit(owner: &dyn Protocol, name: &str, body: Body, now: Now) -> Result<Body, Unplaced> {
+    owner.admit(name, body, now).map_err(|misfit| Unplaced::Misfit(Box::new(misfit)))
 }
 
 /// The bodies that remain, and for each of the original ones why it does not, if it does not.

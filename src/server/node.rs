@@ -74,7 +74,7 @@ impl Node {
         let publish_metrics = Arc::new(PublishMetrics::default());
         let publisher =
             Publisher::new(Arc::clone(&registry), Arc::clone(&publish_metrics), Arc::clone(&protocols));
-        let (publisher, keys) = (Arc::new(publisher), Arc::new(Keys::new(&config.keys)));
+        let (publisher, keys) = (Arc::new(publisher), Arc::new(Keys::new(&config.keys, &config.roles)));
         let counts = Arc::new(Counts::default());
         let shared = Shared {
             registry: Arc::clone(&registry),

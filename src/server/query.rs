@@ -2,6 +2,8 @@
 
 use hyper::header::{AsHeaderName, HeaderMap};
 
+use crate::wire::percent;
+
 /// The parameters of a query string, in order, percent-decoded; `+` is a space.
 pub fn parse(query: &str) -> Vec<(String, String)> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
@@ -16,25 +18,9 @@ pub fn find<'q>(query: &'q [(String, String)], name: &str) -> Option<&'q str> {
     query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
-/// Percent-decoding. What does not decode stands for itself; what is not UTF-8 then is replaced, and found
-/// wrong by whoever reads it.
+/// Percent-decoding, with `+` for a space.
 pub fn decode(text: &str) -> String {
-    let (bytes, mut out) = (text.as_bytes(), Vec::with_capacity(text.len()));
-    let mut i = 0;
-    while i < bytes.len() {
-        let decoded = (bytes[i] == b'%').then(|| bytes.get(i + 1..i + 3).and_then(hex)).flatten();
-        match decoded {
-            Some(byte) => out.push(byte),
-            None => out.push(if bytes[i] == b'+' { b' ' } else { bytes[i] }),
-        }
-        i += if decoded.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
-}
-
-fn hex(digits: &[u8]) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    Some((digit(digits[0])? * 16 + digit(digits[1])?) as u8)
+    percent::decode(&text.replace('+', " "))
 }
 
 /// A header's value, if it is text.

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use millrace::auth::{Action, Grants, Identity, Keys, Role};
-use millrace::config::{KeyConfig, Pattern as Granted};
+use millrace::config::{KeyConfig, Pattern as Granted, Roles};
 use millrace::delivery::Handoff;
 use millrace::delivery::mailbox::{Alarm, Mailbox};
 use millrace::delivery::shard::{Settings, Shard, Shared};
@@ -60,7 +60,7 @@ impl Stage {
             registry,
             publisher: Arc::clone(&recorder) as _,
             extract,
-            authenticator: Arc::new(Keys::new(&[])),
+            authenticator: Arc::new(Keys::new(&[], &Roles::default())),
             counts: Arc::default(),
             settings,
         };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use millrace::auth::Keys;
+use millrace::config::Roles;
 use millrace::delivery::mailbox::{Alarm, Letter, Mailbox};
 use millrace::delivery::shard::{Settings, Shard, Shared};
 use millrace::delivery::{Drain, Handoff};
@@ -40,7 +41,7 @@ struct Post {
     metrics: Arc<ShardMetrics>,
     bell: Arc<Bell>,
     /// When it wants a turn though nothing happens.
-    due_ms: u64,
+    due_micros: u64,
 }
 
 /// Deliveries, gaps, conflated events, messages of clients, evictions and connections.
@@ -125,7 +126,7 @@ impl World {
             registry: Arc::clone(registry),
             publisher: Arc::clone(&self.recorder) as _,
             extract: Arc::new(Meddling(Arc::clone(&self.chaos))),
-            authenticator: Arc::new(Keys::new(&[])),
+            authenticator: Arc::new(Keys::new(&[], &Roles::default())),
             counts: Arc::default(),
             settings,
         };
@@ -135,7 +136,7 @@ impl World {
         let net = SimNet { wires: Rc::clone(&self.wires), chaos: Arc::clone(&self.chaos) };
         let (copies, now) = ((Arc::clone(&mailbox), Arc::clone(&metrics)), self.chaos.now());
         let shard = Shard::new(net, shared, copies.0, copies.1, now, no_sockets);
-        Post { shard, mailbox, metrics, bell, due_ms: 0 }
+        Post { shard, mailbox, metrics, bell, due_micros: 0 }
     }
 
     /// What happened, for those who want to know that enough did.
@@ -212,7 +213,7 @@ impl World {
         let handoff = self.clients[index].connect(&mut self.rng, key, &heads);
         self.posts[post].shard.at(self.chaos.now());
         self.posts[post].shard.adopt(handoff).expect("registers");
-        self.posts[post].due_ms = 0;
+        self.posts[post].due_micros = 0;
     }
 
     fn some_client(&mut self) -> usize {
@@ -302,7 +303,7 @@ impl World {
                 true => post.shard.readable(token),
                 false => post.shard.writable(token),
             }
-            post.due_ms = 0;
+            post.due_micros = 0;
         }
         for index in 0..self.posts.len() {
             if !self.rng.chance(150) || !self.chaos.on.load(Ordering::Relaxed) {
@@ -314,7 +315,7 @@ impl World {
     fn turn_post(&mut self, index: usize) {
         let (chaos, post) = (&self.chaos, &mut self.posts[index]);
         let rung = post.bell.0.swap(false, Ordering::Relaxed);
-        if !rung && chaos.now().millis() < post.due_ms {
+        if !rung && chaos.now().micros < post.due_micros {
             return;
         }
         post.mailbox.disarm();
@@ -327,8 +328,8 @@ impl World {
                 break;
             }
         }
-        let sleep = post.shard.sleep_ms(chaos.now().millis());
-        post.due_ms = sleep.map_or(u64::MAX, |sleep| chaos.now().millis() + sleep);
+        let sleep = post.shard.sleep_micros(chaos.now());
+        post.due_micros = sleep.map_or(u64::MAX, |sleep| chaos.now().micros + sleep);
     }
 
     /// Nobody publishes any more and everybody reads: after a while nothing is on its way.

@@ -113,11 +113,11 @@ pub struct Simulated {
 impl Simulated {
     pub fn new(text: &str) -> Self {
         let config = Config::from_toml("test", text).unwrap_or_else(|problems| panic!("{problems}"));
-        let now = Now { unix_ms: 1_800_000_000_000, micros: 1_000_000 };
+        let now = at(1_000_000);
         let registry = Arc::new(Registry::new(assembly::namespaces(&config), config.limits.topics, 1000));
         let protocols = Arc::new(assembly::protocols(&config));
         let publisher = Publisher::new(Arc::clone(&registry), Arc::default(), Arc::clone(&protocols));
-        let (publisher, keys) = (Arc::new(publisher), Arc::new(Keys::new(&config.keys)));
+        let (publisher, keys) = (Arc::new(publisher), Arc::new(Keys::new(&config.keys, &config.roles)));
         let counts = Arc::new(Counts::default());
         let shared = Shared {
             registry: Arc::clone(&registry),
@@ -265,9 +265,11 @@ impl crate::Server for Simulated {
     }
 
     fn advance(&mut self, millis: u64) {
-        for _ in 0..millis.div_ceil(250) {
-            self.now.micros += 250_000;
-            self.now.unix_ms += 250;
+        let end = self.now.micros + millis * 1000;
+        while self.now.micros < end {
+            let left = end - self.now.micros;
+            let step = self.shard.sleep_micros(self.now).map_or(left, |sleep| sleep.clamp(1, left));
+            self.now = at(self.now.micros + step);
             (0..Registry::parts()).for_each(|part| self.registry.sweep(part, self.now));
             self.settle();
         }
@@ -317,6 +319,11 @@ impl<'a> Request<'a> {
     fn header(&self, name: &str) -> Option<&'a str> {
         self.header.filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
+}
+
+/// Both clocks.
+fn at(micros: u64) -> Now {
+    Now { unix_ms: 1_799_999_999_000 + micros / 1000, micros }
 }
 
 fn pairs(query: &str) -> Vec<(String, String)> {

@@ -13,7 +13,7 @@ use super::protocol::{Call, Fault, Method, Protocol, Reply};
 use super::refuse::Refuse;
 use super::{Start, position};
 use crate::auth::{Action, AuthError, Identity, Role};
-use crate::engine::{Body, Misfit};
+use crate::engine::{Body, Misfit, Now};
 use crate::error::Disconnect;
 use crate::json::time;
 use crate::limits::RETRY_AFTER_SECONDS;
@@ -161,7 +161,7 @@ impl Protocol for Streams {
         topic.starts_with(model::PREFIX)
     }
 
-    fn admit(&self, topic: &str, body: Body) -> Result<Body, Misfit> {
+    fn admit(&self, topic: &str, body: Body, _now: Now) -> Result<Body, Misfit> {
         model::admit(topic, body)
     }
 }
