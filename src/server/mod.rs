@@ -11,6 +11,7 @@ mod bell;
 mod dialects;
 mod history;
 mod node;
+mod patient;
 mod publish;
 mod query;
 mod routes;

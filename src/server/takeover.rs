@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use super::accept::Accepted;
 use super::answer::{Answer, Body};
 use super::node::Node;
+use super::patient::Patient;
 use super::routes;
 use super::socket::Reclaim;
 use crate::auth::Identity;
@@ -76,6 +77,7 @@ where
         service_fn(move |request| Box::pin(respond(Arc::clone(&node), Arc::clone(&left), request)))
     };
     let limits = &node.config.limits;
+    let socket = Patient::new(socket, node.config.timing.write_seconds);
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_seconds)
@@ -102,7 +104,7 @@ where
     })
     .await?;
     let parts = connection.into_parts();
-    Some((takeover, parts.io.into_inner(), parts.read_buf))
+    Some((takeover, parts.io.into_inner().into_inner(), parts.read_buf))
 }
 
 type Slot = Arc<crate::sync::Mutex<Option<Takeover>>>;
