@@ -158,6 +158,8 @@ pub const SLOW_SECONDS_MAX: u64 = 30;
 pub const IDEMPOTENCY_SECONDS: u64 = 300;
 /// Time after which a topic that keeps nothing and has no reader is removed, seconds (default).
 pub const TOPIC_IDLE_SECONDS: u64 = 600;
+/// The same for a topic to which nothing was ever published, at most, seconds: readers can make these.
+pub const UNUSED_TOPIC_SECONDS: u64 = 600;
 
 /// Connections of one user of the `stream` protocol (default).
 pub const STREAM_CONNECTIONS_PER_USER: usize = 10;
@@ -194,6 +196,12 @@ pub const ANALYSIS_BUFFER_EVENTS: usize = 1000;
 /// Age up to which it keeps them, seconds (default).
 pub const ANALYSIS_BUFFER_SECONDS: u64 = 300;
 
+/// Thoughts of an analysis that are joined into one event.
+pub const ANALYSIS_THOUGHTS_MAX: usize = 256;
+/// Bytes of thoughts that are held back to be joined; a single larger one is sent alone.
+pub const ANALYSIS_THOUGHT_BYTES_MAX: usize = 256 << 10;
+/// Agents of an analysis that are told apart; further ones are only counted.
+pub const ANALYSIS_AGENTS_MAX: usize = 256;
 /// Time for which an analysis without events and readers keeps its numbering, seconds (default).
 pub const ANALYSIS_IDLE_SECONDS: u64 = 86_400;
 
@@ -209,8 +217,28 @@ pub const TOKENS_REMEMBERED: usize = 10_000;
 pub const USER_BYTES_MAX: usize = PRESENCE_USER_BYTES_MAX;
 /// Longest `jti`, e-mail address and name in a token, bytes.
 pub const CLAIM_BYTES_MAX: usize = 256;
+/// Latest end of a token, Unix milliseconds: the last moment that RFC 3339 can write, in the year 9999.
+pub const EXPIRY_MS_MAX: u64 = 253_402_300_799_999;
 /// Least length of a shared secret that is not warned of, bytes (RFC 7518 section 3.2, for HS256).
 pub const SECRET_BYTES_MIN: usize = 32;
+/// Time for which a ticket is good, seconds.
+pub const TICKET_SECONDS: u64 = 30;
+/// Most tickets that are good at a time.
+pub const TICKETS_MAX: usize = 10_000;
+/// Most of them for one user.
+pub const TICKETS_PER_USER_MAX: usize = 100;
+/// Most revocations in force.
+pub const REVOCATIONS_MAX: usize = 10_000;
+/// How long a revocation is in force unless it says otherwise, seconds.
+pub const REVOCATION_SECONDS: u64 = 86_400;
+/// How long it can be, seconds.
+pub const REVOCATION_SECONDS_MAX: u64 = 366 * 86_400;
+/// Longest body of a request about revocations, bytes.
+pub const REVOCATION_BYTES_MAX: usize = 4 << 10;
+/// Tokens that wait until somebody else has been asked.
+pub const QUESTIONS_MAX: usize = 1024;
+/// Time that a server that is asked for keys has, milliseconds.
+pub const JWKS_TIMEOUT_MS: u64 = 5_000;
 /// Largest set of keys (JWKS), bytes.
 pub const JWKS_BYTES_MAX: usize = 256 << 10;
 /// Most keys of a set; further ones are passed over.
@@ -228,6 +256,12 @@ const _: () =
     assert!(SLOW_EVENTS_MAX <= RETAIN_EVENTS, "a reader cannot be further behind than what is kept");
 const _: () = assert!(SLOW_BYTES_MAX <= RETAIN_BYTES, "a reader cannot be further behind than what is kept");
 const _: () = assert!(RETAIN_EVENTS <= RETAIN_EVENTS_MAX, "the default must be allowed");
+/// Addresses or users whose token buckets are kept apart, about 100 B each; those beyond share one.
+pub const BUCKETS_MAX: usize = 1 << 16;
+/// Longest PROXY protocol header, bytes: a version 2 header with what proxies add about TLS is below 1 KiB.
+pub const PROXY_HEADER_BYTES_MAX: usize = 4 << 10;
+/// Addresses of forwarded headers that are looked at, from the right: proxies in a row.
+pub const FORWARDED_HOPS_MAX: usize = 32;
 /// Connections that the kernel accepts ahead of the server.
 pub const LISTEN_BACKLOG: i32 = 4096;
 /// Pause after an accept that failed, milliseconds.

@@ -107,6 +107,84 @@ impl Eviction {
     }
 }
 
+/// A limit that something ran into. Labels are the names of the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Connections of the node.
+    Connections,
+    /// Connections of an address.
+    ConnectionsPerIp,
+    /// Streams of a user.
+    ConnectionsPerUser,
+    /// Readers of a topic.
+    ConnectionsPerTopic,
+    /// Places that a protocol gives to its connections by rules of its own.
+    ConnectionsOfProtocol,
+    /// New connections of an address.
+    Connects,
+    /// Messages of a connection.
+    Messages,
+    /// Events of a user.
+    PublishesPerCredential,
+    /// Events of a topic.
+    PublishRate,
+    /// Topics of the node.
+    Topics,
+    /// Subscriptions of a connection.
+    Subscriptions,
+    /// Requests that wait for an event.
+    WaitingReads,
+    /// Size of a body.
+    BodyBytes,
+    /// Size of an event.
+    EventBytes,
+    /// Size of a message.
+    MessageBytes,
+    /// Size of a request's head.
+    HeaderBytes,
+    /// Time for it.
+    HeaderSeconds,
+}
+
+impl Limit {
+    /// The labels of the metric, in the order of the discriminants.
+    pub const LABELS: [&'static str; 17] = [
+        "connections",
+        "connections_per_ip",
+        "connections_per_user",
+        "connections_per_topic",
+        "connections_of_protocol",
+        "connects_per_second_per_address",
+        "messages_per_second",
+        "publishes_per_second_per_credential",
+        "publish_rate",
+        "topics",
+        "subscriptions_per_connection",
+        "waiting_reads",
+        "body_bytes",
+        "event_bytes",
+        "message_bytes",
+        "header_bytes",
+        "header_seconds",
+    ];
+}
+
+/// What ran into which limit.
+#[derive(Debug, Default)]
+pub struct LimitMetrics([Counter; Limit::LABELS.len()]);
+
+impl LimitMetrics {
+    /// The counter of a limit.
+    pub fn of(&self, limit: Limit) -> &Counter {
+        &self.0[limit as usize]
+    }
+
+    /// Labels and numbers.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Limit::LABELS.into_iter().zip(self.0.iter().map(Counter::get))
+    }
+}
+
 /// What one shard counts; the shard's thread is the only writer.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -202,4 +280,62 @@ pub struct HttpMetrics {
     pub refused_connections: Counter,
     /// Requests without a valid credential.
     pub unauthorized: Counter,
+    /// Connections of proxies that did not say whom they connect.
+    pub bad_proxy_headers: Counter,
+}
+
+/// Why a credential or a page was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// None was there.
+    Missing,
+    /// Not a valid one.
+    Invalid,
+    /// Its time was over.
+    Expired,
+    /// It was taken back.
+    Revoked,
+    /// Good, but not for what the connection reads.
+    Insufficient,
+    /// It could not be checked.
+    Unavailable,
+    /// Its page is of an origin that is not let in.
+    Origin,
+}
+
+impl Refused {
+    /// All reasons, in the order of their discriminants.
+    pub const ALL: [Self; 7] = [
+        Self::Missing,
+        Self::Invalid,
+        Self::Expired,
+        Self::Revoked,
+        Self::Insufficient,
+        Self::Unavailable,
+        Self::Origin,
+    ];
+
+    /// The label of the metric.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Invalid => "invalid",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Insufficient => "insufficient",
+            Self::Unavailable => "unavailable",
+            Self::Origin => "origin",
+        }
+    }
+}
+
+/// What is counted about credentials.
+#[derive(Debug, Default)]
+pub struct AuthMetrics {
+    /// Refusals, in the order of [`Refused::ALL`].
+    pub refused: [Counter; Refused::ALL.len()],
+    /// Sets of keys fetched.
+    pub jwks_fetched: Counter,
+    /// Fetches of keys that failed.
+    pub jwks_failed: Counter,
 }

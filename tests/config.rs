@@ -52,6 +52,10 @@ hash = "sha256:00000000000000000000000000000000000000000000000000000000000000fe"
 subscribe = ["stream.**"]
 presence = []
 
+[auth]
+cookie = "session"
+origins = ["https://app.example.com", "*"]
+
 [jwt]
 secret_env = "TOKEN_SECRET"
 algorithms = ["HS256"]
@@ -141,6 +145,15 @@ fn tokens_need_a_key_to_be_checked_with() {
     );
     assert!(problems("[jwt]\njwks_url = \"login.example.com\"").contains("write a URL such as"));
     assert!(parse("listen = [\"0.0.0.0:1\"]\n[jwt]\njwks_file = \"a\"").has_credentials());
+}
+
+#[test]
+fn origins_have_no_path() {
+    assert!(
+        problems("[auth]\norigins = [\"https://a.b/\"]")
+            .contains("m.toml:2: origins: \"https://a.b/\" is no")
+    );
+    assert!(problems("[auth]\norigins = [\"a.b\"]").contains("such as \"https://app.example.com\""));
 }
 
 #[test]

@@ -1,21 +1,21 @@
-//! Conversations as data: `tests/transcripts/topics/*.txt`, replayed against the state machine (a shard over memory, with
+//! Conversations as data: `tests/transcripts/<dialect>/*.txt`, replayed against the state machine (a shard over memory, with
 //! a clock that the transcript moves) and against a real socket of a server in this process.
 //!
 //! | line | what |
 //! |---|---|
 //! | `# …` | a remark |
 //! | `@ config …` | a line of TOML, before anything else |
-//! | `@ ws /v1/topics`, `@ sse …`, `@ ndjson …` | opens a stream; `@b ws …` opens one called b |
+//! | `@ ws /v1/topics`, `@ sse …`, `@ ndjson …` | opens a stream; `@b ws …` opens one called b; a header may follow: `@ ws /v1/ws Authorization: Bearer abc` |
 //! | `> text` | the client sends a text; also `> binary HEX`, `> ping TEXT`, `> close CODE`, `> raw HEX`, `> end` |
 //! | `< line` | the server sends this: a text, `binary HEX`, `ping`, `pong TEXT`, `close CODE REASON`, `end`; a line of SSE or NDJSON |
-//! | `! publish topic json` | somebody publishes |
+//! | `! publish topic json` | somebody publishes; `topic?token=abc` where a credential is needed |
 //! | `! drain` | the server drains |
 //! | `! stop reading`, `! go on` | the client's window closes and opens (state machine only) |
 //! | `~ advance 30s` | time passes (state machine only) |
 //! | `& POST /path media/type body` | a request of its own, answered by the next `< status body` (socket only) |
 //!
 //! `b>` and `b<` are those of stream b. In a `<` line `*` behind a colon stands for any JSON value or, where none begins,
-//! for the rest; `$E` is a number that is the same wherever it stands, and may be used in later `>` lines.
+//! for the rest; `…` at the end stands for the rest too; `$E` is a number that is the same wherever it stands, and may be used in later `>` lines.
 
 #![allow(clippy::unwrap_used, reason = "a test that meets something impossible may panic")]
 

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use super::process;
 use super::prometheus::{Head, Kind, Page};
-use crate::metrics::{Counter, Eviction, GARBAGE, Histogram, HttpMetrics, PublishMetrics, ShardMetrics};
+use crate::metrics::{
+    AuthMetrics, Counter, Eviction, GARBAGE, Histogram, HttpMetrics, LimitMetrics, PublishMetrics, Refused,
+    ShardMetrics,
+};
 
 pub use super::prometheus::CONTENT_TYPE;
 
@@ -17,6 +20,10 @@ pub struct Sources {
     pub publish: Arc<PublishMetrics>,
     /// Of requests.
     pub http: Arc<HttpMetrics>,
+    /// Of credentials.
+    pub auth: Arc<AuthMetrics>,
+    /// Of limits.
+    pub limits: Arc<LimitMetrics>,
     /// Topics now.
     pub topics: u64,
     /// Connections now.
@@ -61,13 +68,17 @@ const PUBLISH: [(Head, Of<PublishMetrics>); 4] = [
     }),
 ];
 
-const HTTP: [(Head, Of<HttpMetrics>); 4] = [
+const HTTP: [(Head, Of<HttpMetrics>); 5] = [
     (("connections_accepted_total", Kind::Counter, "Connections accepted."), |m| &m.accepted_connections),
     (("connections_refused_total", Kind::Counter, "Connections refused by a limit."), |m| {
         &m.refused_connections
     }),
     (("http_requests_total", Kind::Counter, "Requests."), |m| &m.requests),
     (("http_unauthorized_total", Kind::Counter, "Requests without a valid credential."), |m| &m.unauthorized),
+    (
+        ("bad_proxy_headers_total", Kind::Counter, "Connections of proxies without a PROXY protocol header."),
+        |m| &m.bad_proxy_headers,
+    ),
 ];
 
 /// The text.
@@ -78,6 +89,8 @@ pub fn render(sources: &Sources) -> String {
     PUBLISH.iter().for_each(|(head, of)| page.single(*head, of(&sources.publish).get()));
     SUMS.iter().for_each(|(head, of)| page.single(*head, sum(sources, of)));
     evictions(sources, &mut page);
+    credentials(&sources.auth, &mut page);
+    limits(sources, &mut page);
     histograms(sources, &mut page);
     shards(sources, &mut page);
     whole_process(&mut page);
@@ -106,6 +119,20 @@ fn evictions(sources: &Sources, page: &mut Page) {
     let head = ("evictions_total", Kind::Counter, "Slow streams closed with 1013.");
     let of = |why: Eviction| (why.label().to_owned(), sum(sources, |shard| &shard.evictions[why as usize]));
     page.labelled(head, "reason", Eviction::ALL.map(of));
+}
+
+fn credentials(auth: &AuthMetrics, page: &mut Page) {
+    let refused = ("auth_refused_total", Kind::Counter, "Credentials and pages that were refused.");
+    let of = |why: Refused| (why.label().to_owned(), auth.refused[why as usize].get());
+    page.labelled(refused, "reason", Refused::ALL.map(of));
+    let fetches = ("jwks_fetches_total", Kind::Counter, "Fetches of the keys of tokens.");
+    let outcomes = [("ok", &auth.jwks_fetched), ("failed", &auth.jwks_failed)];
+    page.labelled(fetches, "result", outcomes.map(|(label, count)| (label.to_owned(), count.get())));
+}
+
+fn limits(sources: &Sources, page: &mut Page) {
+    let head = ("limited_total", Kind::Counter, "What a limit refused.");
+    page.labelled(head, "limit", sources.limits.all().map(|(label, count)| (label.to_owned(), count)));
 }
 
 fn histograms(sources: &Sources, page: &mut Page) {

@@ -110,6 +110,28 @@ choice! {
 }
 
 choice! {
+    /// How proxies begin a connection.
+    ProxyProtocol {
+        /// With the request.
+        None = "none",
+        /// With a PROXY protocol header of version 1 or 2.
+        V1V2 = "v1v2",
+    }
+}
+
+choice! {
+    /// The header in which proxies name the client.
+    ForwardedHeader {
+        /// What most of them add.
+        XForwardedFor = "x-forwarded-for",
+        /// That of RFC 7239.
+        Forwarded = "forwarded",
+        /// None.
+        None = "none",
+    }
+}
+
+choice! {
     /// What happens to a reader that is too far behind.
     SlowPolicy {
         /// It is closed with 1013 and resumes by its position.

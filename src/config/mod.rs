@@ -12,6 +12,7 @@ mod pattern;
 mod print;
 mod problem;
 mod protocols;
+mod proxy;
 mod raw;
 mod resolve;
 mod roles;
@@ -21,8 +22,10 @@ mod units;
 
 use std::path::PathBuf;
 
-pub use choice::{Algorithm, Asked, LogFormat, Refuse, Role, SkipTo, SlowPolicy};
-pub use credentials::Jwt;
+pub use choice::{
+    Algorithm, Asked, ForwardedHeader, LogFormat, ProxyProtocol, Refuse, Role, SkipTo, SlowPolicy,
+};
+pub use credentials::{Auth, Jwt};
 pub use key::KeyHash;
 pub use kind::Listen;
 pub use namespaces::Namespaces;
@@ -30,6 +33,7 @@ pub use pattern::Pattern;
 pub use print::{to_markdown, to_toml};
 pub use problem::{Origin, Problem, Problems};
 pub use protocols::{Analysis, Channels, Events, Stream};
+pub use proxy::{Network, Proxy};
 pub use roles::{RoleGrants, Roles};
 pub use section::Setting;
 pub use table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
@@ -41,6 +45,8 @@ pub struct Config {
     pub general: General,
     /// Bounds on what peers can cause.
     pub limits: Limits,
+    /// Proxies in front of the server.
+    pub proxy: Proxy,
     /// Time.
     pub timing: Timing,
     /// How bytes get to readers.
@@ -57,6 +63,8 @@ pub struct Config {
     pub roles: Roles,
     /// How topics behave, by pattern.
     pub namespaces: Namespaces,
+    /// Where credentials may come from.
+    pub auth: Auth,
     /// JSON Web Tokens.
     pub jwt: Jwt,
     /// API keys.

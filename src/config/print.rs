@@ -1,9 +1,10 @@
 //! The table of settings as text: the effective configuration as TOML, and the reference of docs/OPERATING.md.
 
 use super::Config;
-use super::credentials::Jwt;
+use super::credentials::{Auth, Jwt};
 use super::kind::quote;
 use super::protocols::{Analysis, Channels, Events, Stream};
+use super::proxy::Proxy;
 use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, Roles, RootGrants};
 use super::section::Setting;
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
@@ -14,12 +15,14 @@ pub fn to_toml(config: &Config) -> String {
     let mut out = String::from("# The effective configuration of Millrace.\n");
     write_section(&mut out, "", General::SETTINGS, &config.general.show());
     write_section(&mut out, "[limits]", Limits::SETTINGS, &config.limits.show());
+    write_section(&mut out, "[proxy]", Proxy::SETTINGS, &config.proxy.show());
     write_section(&mut out, "[timing]", Timing::SETTINGS, &config.timing.show());
     write_section(&mut out, "[delivery]", Delivery::SETTINGS, &config.delivery.show());
     write_section(&mut out, "[stream]", Stream::SETTINGS, &config.stream.show());
     write_section(&mut out, "[events]", Events::SETTINGS, &config.events.show());
     write_section(&mut out, "[channels]", Channels::SETTINGS, &config.channels.show());
     write_section(&mut out, "[analysis]", Analysis::SETTINGS, &config.analysis.show());
+    write_section(&mut out, "[auth]", Auth::SETTINGS, &config.auth.show());
     write_section(&mut out, "[jwt]", Jwt::SETTINGS, &config.jwt.show());
     write_roles(&mut out, &config.roles);
     write_section(&mut out, "[namespaces.default]", Namespace::SETTINGS, &config.namespaces.default().show());

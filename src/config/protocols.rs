@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::kind::{Count, File, Millis, Seconds};
+use super::pattern::Pattern;
 use super::section::section;
+use super::table::Namespace;
 use crate::limits;
 
 section! {
@@ -56,13 +58,47 @@ section! {
         connection_timeout_seconds: Seconds<0> = Duration::from_secs(limits::ANALYSIS_TIMEOUT_SECONDS);
         /// Time without a client message after which it is sent a ping message.
         ping_interval_seconds: Seconds<1> = Duration::from_secs(limits::ANALYSIS_PING_SECONDS);
-        /// Events that an analysis takes a second; more are refused with 429 and announced. 0 means no bound.
+        /// Events that an analysis takes a second; more are refused with 429 and announced. A namespace can lower it. 0 means no bound.
         max_events_per_second: Count<0> = limits::ANALYSIS_EVENTS_PER_SECOND;
         /// Time for which thoughts are collected. 0 sends each alone.
         thought_batch_window_ms: Millis<0> = Duration::from_millis(limits::ANALYSIS_THOUGHT_MILLIS);
-        /// Events kept for clients that come back, unless a namespace for `analysis.*` says otherwise.
+        /// Events kept for clients that come back, unless a namespace for them (`analysis.**`) says otherwise.
         message_buffer_size: Count<1> = limits::ANALYSIS_BUFFER_EVENTS;
-        /// Age up to which they are kept, unless a namespace for `analysis.*` says otherwise.
+        /// Age up to which they are kept, unless a namespace for them says otherwise.
         message_buffer_seconds: Seconds<0> = Duration::from_secs(limits::ANALYSIS_BUFFER_SECONDS);
+    }
+}
+
+impl Analysis {
+    /// The topics of the protocol.
+    const TOPICS: &'static str = "analysis.**";
+
+    /// The pattern of its topics.
+    pub fn topics() -> Option<Pattern> {
+        Pattern::new(Self::TOPICS).ok()
+    }
+
+    /// Whether a namespace is one of its topics alone.
+    pub fn covers(pattern: &Pattern) -> bool {
+        Self::topics().is_some_and(|topics| topics.covers(pattern.as_str()))
+    }
+
+    /// What its topics have where no namespace says otherwise, and `base` has the rest.
+    pub fn namespace(&self, base: &Namespace) -> Namespace {
+        Namespace {
+            retain_events: self.message_buffer_size,
+            retain_seconds: self.message_buffer_seconds,
+            slow_events: base.slow_events.min(self.message_buffer_size),
+            topic_idle_seconds: Duration::from_secs(limits::ANALYSIS_IDLE_SECONDS),
+            publish_rate: self.max_events_per_second,
+            ..base.clone()
+        }
+    }
+
+    /// `space` with the protocol's own bound, where that is the lower one.
+    pub fn bounded(&self, space: &Namespace) -> Namespace {
+        let rates = [space.publish_rate, self.max_events_per_second];
+        let lowest = rates.into_iter().filter(|rate| *rate > 0).min();
+        Namespace { publish_rate: lowest.unwrap_or(0), ..space.clone() }
     }
 }

@@ -2,11 +2,13 @@
 //! setting is its kind's. Never opens, connects or looks anything up.
 
 use super::Config;
-use super::credentials::Jwt;
+use super::choice::ProxyProtocol;
+use super::credentials::{Auth, Jwt};
 use super::namespaces::Namespaces;
 use super::pattern::Pattern;
 use super::problem::{Origin, Problems};
 use super::protocols::{Analysis, Channels, Events, Stream};
+use super::proxy::Proxy;
 use super::raw::{DEFAULT_NAMESPACE, Headed, Raw, Reader, Section};
 use super::roles::Roles;
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing};
@@ -22,29 +24,35 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
     let general = General::resolve(&mut reader(&said, &mut problems), &General::default());
     let limits_said = raw.take("limits");
     let limits = Limits::resolve(&mut reader(&limits_said, &mut problems), &Limits::default());
+    let proxy_said = raw.take("proxy");
+    let proxy = Proxy::resolve(&mut reader(&proxy_said, &mut problems), &Proxy::default());
     let timing = Timing::resolve(&mut reader(&raw.take("timing"), &mut problems), &Timing::default());
     let delivery = Delivery::resolve(&mut reader(&raw.take("delivery"), &mut problems), &Delivery::default());
     let stream = Stream::resolve(&mut reader(&raw.take("stream"), &mut problems), &Stream::default());
     let events = Events::resolve(&mut reader(&raw.take("events"), &mut problems), &Events::default());
     let channels = Channels::resolve(&mut reader(&raw.take("channels"), &mut problems), &Channels::default());
     let analysis = Analysis::resolve(&mut reader(&raw.take("analysis"), &mut problems), &Analysis::default());
+    let auth = auth(&raw.take("auth"), &mut problems);
     let jwt = jwt(&raw.take("jwt"), &mut problems);
     let roles = Roles::read(&mut raw, &mut problems);
-    let namespaces = namespaces(&mut raw, &mut problems);
+    let namespaces = namespaces(&mut raw, &analysis, &mut problems);
     let keys = keys(&raw.keys, &mut problems);
     let keyless = raw.keys.is_empty() && !jwt.is_configured();
     check_openness(&general, &said, keyless, &mut problems);
     check_event_fits_body(&limits, &limits_said, &mut problems);
+    check_proxies(&proxy, &proxy_said, &mut problems);
     let warnings = raw.warnings;
     problems.or(Config {
         general,
         limits,
+        proxy,
         timing,
         delivery,
         stream,
         events,
         channels,
         analysis,
+        auth,
         jwt,
         roles,
         namespaces,
@@ -76,6 +84,19 @@ fn check_openness(general: &General, said: &Section, keyless: bool, problems: &m
     }
 }
 
+fn auth(said: &Section, problems: &mut Problems) -> Auth {
+    let auth = Auth::resolve(&mut reader(said, problems), &Auth::default());
+    let is_origin = |text: &&String| {
+        let host = text.split_once("://").map_or("", |(_, host)| host);
+        text.as_str() == "*" || (!host.is_empty() && !host.contains('/'))
+    };
+    if let Some(wrong) = auth.origins.iter().find(|text| !is_origin(text)) {
+        let hint = "write scheme and host without a path, such as \"https://app.example.com\", or \"*\"";
+        problems.push(origin(said, &["origins"]), format!("origins: {wrong:?} is no origin; {hint}"));
+    }
+    auth
+}
+
 /// Settings about tokens without a key to check them with would let nobody in and look as if they did.
 fn jwt(said: &Section, problems: &mut Problems) -> Jwt {
     let jwt = Jwt::resolve(&mut reader(said, problems), &Jwt::default());
@@ -97,13 +118,23 @@ fn check_event_fits_body(limits: &Limits, said: &Section, problems: &mut Problem
     }
 }
 
-fn namespaces(raw: &mut Raw, problems: &mut Problems) -> Namespaces {
+/// A header that is believed of nobody would be taken for a request.
+fn check_proxies(proxy: &Proxy, said: &Section, problems: &mut Problems) {
+    if proxy.protocol == ProxyProtocol::V1V2 && proxy.trusted.is_empty() {
+        let message = "protocol: name the proxies that send PROXY protocol headers in proxy.trusted";
+        problems.push(origin(said, &["protocol"]), message);
+    }
+}
+
+fn namespaces(raw: &mut Raw, analysis: &Analysis, problems: &mut Problems) -> Namespaces {
     let default_said = raw.take(DEFAULT_NAMESPACE);
     let base = namespace(&default_said, &Namespace::default(), problems);
     let mut others: Vec<(Pattern, Namespace)> = Vec::new();
     for headed in &raw.namespaces {
-        let resolved = namespace(&headed.section, &base, problems);
-        match Pattern::new(&headed.heading) {
+        let pattern = Pattern::new(&headed.heading);
+        let own = pattern.as_ref().is_ok_and(Analysis::covers).then(|| analysis.namespace(&base));
+        let resolved = namespace(&headed.section, own.as_ref().unwrap_or(&base), problems);
+        match pattern {
             Ok(pattern) => others.push((pattern, resolved)),
             Err(why) => problems.push(headed.origin.clone(), why),
         }

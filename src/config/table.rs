@@ -5,11 +5,12 @@
 use std::time::Duration;
 
 use super::choice::{LogFormat, MaybeRole, Refuse, Role, SkipTo, SlowPolicy};
-use super::credentials::Jwt;
+use super::credentials::{Auth, Jwt};
 use super::key::KeyHash;
 use super::kind::{Addresses, Bytes, Count, Listen, Millis, Patterns, Seconds, Switch, Text};
 use super::pattern::Pattern;
 use super::protocols::{Analysis, Channels, Events, Stream};
+use super::proxy::Proxy;
 use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, RootGrants};
 use super::section::{Setting, section};
 use crate::limits;
@@ -41,6 +42,22 @@ section! {
         connections: Count<1> = limits::CONNECTIONS_MAX;
         /// Open connections of one IP address; more are refused with 429. 0 means no bound.
         connections_per_ip: Count<0> = 0;
+        /// Open streams of one user, over all protocols; more are refused with 429. Who has no name is not counted. 0 means no bound.
+        connections_per_user: Count<0> = 0;
+        /// Connections that read one topic; more are refused. 0 means no bound.
+        connections_per_topic: Count<0> = 0;
+        /// Connections that one IP address may open each second; more are refused with 429. 0 means no bound.
+        connects_per_second_per_address: Count<0> = 0;
+        /// Connections it may open at once before that holds; as many as in a second when 0.
+        connects_burst_per_address: Count<0> = 0;
+        /// Messages each WebSocket may send a second; more are answered with an error. 0 means no bound.
+        messages_per_second: Count<0> = 0;
+        /// Messages it may send at once before that holds; as many as in a second when 0.
+        messages_burst: Count<0> = 0;
+        /// Events that one user may publish a second, over all its connections; more are refused with 429. Who has no name is not counted. 0 means no bound.
+        publishes_per_second_per_credential: Count<0> = 0;
+        /// Events it may publish at once before that holds; as many as in a second when 0.
+        publishes_burst_per_credential: Count<0> = 0;
         /// Topics; a publication or subscription that would create another is refused with 503. An empty one costs about 1 KiB, a full one `retain_bytes`.
         topics: Count<1> = limits::TOPICS_MAX;
         /// Topics one connection may read, about 100 B each.
@@ -147,12 +164,14 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
     let sections = [
         General::SETTINGS,
         Limits::SETTINGS,
+        Proxy::SETTINGS,
         Timing::SETTINGS,
         Delivery::SETTINGS,
         Stream::SETTINGS,
         Events::SETTINGS,
         Channels::SETTINGS,
         Analysis::SETTINGS,
+        Auth::SETTINGS,
         Jwt::SETTINGS,
         ObserverGrants::SETTINGS,
         AdminGrants::SETTINGS,

@@ -10,7 +10,7 @@ use mio::net::{TcpStream, UnixStream};
 
 use crate::auth::Identity;
 use crate::dialect::{Dialect, Transport};
-use crate::engine::Lease;
+use crate::engine::{Bucket, Lease};
 use crate::limits::SCRATCH_BYTES_KEPT;
 use crate::wire::websocket::Decoder;
 
@@ -69,8 +69,14 @@ impl AsRawFd for Socket {
     }
 }
 
-/// A connection's places under limits.
-pub type Leases = Vec<Lease>;
+/// A connection's places under limits, held until its end.
+#[derive(Debug, Default)]
+pub struct Leases {
+    /// Its places for good.
+    pub places: Vec<Lease>,
+    /// Its place among the streams of its user, who can become another one.
+    pub user: Option<Lease>,
+}
 
 /// A connection on its way from the handshake to a shard.
 pub struct Handoff<S = Socket> {
@@ -280,8 +286,12 @@ pub struct Conn<S> {
     pub unread: Option<Box<Vec<u8>>>,
     /// Its places under limits, held until the end.
     pub leases: Leases,
+    /// What its client may still send.
+    pub allowance: Bucket,
     /// When anything was heard last, monotonic milliseconds, wrapping.
     pub heard_ms: u32,
+    /// When the client sent a message last, monotonic milliseconds, wrapping.
+    pub spoke_ms: u32,
     /// When the socket last took something while blocked, or when the close began.
     pub progress_ms: u32,
     /// When its timer is to come up, monotonic milliseconds, wrapping.

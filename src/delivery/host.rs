@@ -10,7 +10,7 @@ use crate::engine::name::validate_readable;
 use crate::engine::presence::Member;
 use crate::engine::{Body, Now, Placed, Topic, TopicError};
 use crate::error::Disconnect;
-use crate::metrics::Eviction;
+use crate::metrics::{Eviction, Limit};
 use crate::wire::websocket::{self, Opcode};
 
 /// One connection of a shard, as its dialect sees it.
@@ -119,7 +119,8 @@ impl<N: Net> Host for ShardHost<'_, N> {
         let events = bodies.len() as u64;
         let allowed = self.allowed(Action::Publish, topic);
         let publisher = &self.shard.shared.publisher;
-        let placed = allowed.and_then(|()| Ok(publisher.publish(topic, bodies, self.shard.now)?));
+        let who = &self.identity().name;
+        let placed = allowed.and_then(|()| Ok(publisher.publish_as(who, topic, bodies, self.shard.now)?));
         placed.inspect_err(|_| publisher.refused(events))
     }
 
@@ -150,7 +151,7 @@ impl<N: Net> Host for ShardHost<'_, N> {
     }
 
     fn unheard_ms(&self) -> u64 {
-        self.shard.unheard_ms(self.conn)
+        self.shard.unspoken_ms(self.conn)
     }
 
     fn silent_ms(&self) -> u64 {
@@ -160,7 +161,10 @@ impl<N: Net> Host for ShardHost<'_, N> {
     fn take_place(&mut self, name: &str, limit: usize) -> bool {
         let lease = self.shard.shared.counts.take(name, limit);
         let taken = lease.is_some();
-        self.shard.conns[self.conn as usize].leases.extend(lease);
+        self.shard.conns[self.conn as usize].leases.places.extend(lease);
+        if !taken {
+            self.shard.shared.limits.of(Limit::ConnectionsOfProtocol).add(1);
+        }
         taken
     }
 

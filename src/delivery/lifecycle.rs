@@ -7,6 +7,7 @@ use super::host::ShardHost;
 use super::net::Net;
 use super::shard::Shard;
 use crate::dialect::{Dialect, frame};
+use crate::engine::Bucket;
 use crate::error::Disconnect;
 use crate::limits::CLOSE_MS;
 use crate::wire::websocket::{self, Decoder, Role};
@@ -31,7 +32,9 @@ impl<N: Net> Shard<N> {
             identity,
             unread: None,
             leases,
+            allowance: Bucket::default(),
             heard_ms: now_ms,
+            spoke_ms: now_ms,
             progress_ms: now_ms,
             wakeup_ms: now_ms,
             ping_ms: now_ms,
@@ -46,7 +49,11 @@ impl<N: Net> Shard<N> {
         self.metrics.connections.set(self.conns.len() as u64);
         self.metrics.accepted.bump(1);
         self.schedule_first(id);
-        self.ask(id, |dialect, host| dialect.opened(host));
+        if self.is_revoked(id) {
+            self.close(id, Disconnect::Revoked);
+        } else {
+            self.ask(id, |dialect, host| dialect.opened(host));
+        }
         self.make_ready(id);
         if !read_ahead.is_empty() {
             self.received(id, &mut read_ahead.to_vec());

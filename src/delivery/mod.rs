@@ -33,3 +33,4 @@ pub mod wheel;
 pub use clock::Clock;
 pub use conn::{Handoff, Leases, Socket};
 pub use pool::{Drain, Shards};
+pub use verdict::seat;

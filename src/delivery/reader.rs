@@ -5,9 +5,10 @@ use std::io;
 use super::net::Net;
 use super::shard::Shard;
 use crate::dialect::Message;
+use crate::engine::Limited;
 use crate::error::Disconnect;
 use crate::limits::{PAUSE_BYTES, SCRATCH_BYTES, TURN_READ_BYTES_MAX};
-use crate::metrics::Eviction;
+use crate::metrics::{Eviction, Limit};
 use crate::wire::websocket::{self, Incoming, Input, Intake};
 
 /// The buffers that reading needs, shared by all connections of a shard.
@@ -107,6 +108,9 @@ impl<N: Net> Shard<N> {
                 Ok(Some(incoming)) => self.incoming(id, incoming),
                 Ok(None) => break,
                 Err(violation) => {
+                    if violation.code() == 1009 {
+                        self.shared.limits.of(Limit::MessageBytes).add(1);
+                    }
                     self.close(id, Disconnect::Violation(violation.code(), violation.reason()));
                     break;
                 }
@@ -153,7 +157,21 @@ impl<N: Net> Shard<N> {
 
     fn message(&mut self, id: u32, message: Message<'_>) {
         self.metrics.messages_in.bump(1);
-        self.ask(id, |dialect, host| dialect.received(message, host));
+        self.conns[id as usize].spoke_ms = self.now.millis() as u32;
+        match self.too_fast(id) {
+            None => self.ask(id, |dialect, host| dialect.received(message, host)),
+            Some(limited) => {
+                self.shared.limits.of(Limit::Messages).add(1);
+                let wait_ms = limited.retry_after_ms;
+                self.ask(id, |dialect, host| dialect.limited(message, wait_ms, host));
+            }
+        }
+    }
+
+    /// Why the client may not send a message now, if it may not.
+    fn too_fast(&self, id: u32) -> Option<Limited> {
+        let rate = self.shared.settings.messages?;
+        self.conns[id as usize].allowance.take(1, rate, self.now).err()
     }
 
     /// The peer's close is answered with its own code; when ours was first, nothing is left to do.

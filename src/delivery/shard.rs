@@ -25,9 +25,9 @@ use super::slot::Slot;
 use super::upkeep::Upkeep;
 use crate::auth::Authenticate;
 use crate::engine::filter::Extract;
-use crate::engine::{Counts, Now, Publish, Registry};
+use crate::engine::{Counts, Now, Publish, Rate, Registry};
 use crate::limits::{TURN_ADOPT_MAX, TURN_BYTES_MAX, TURN_LOOKS_MAX, TURN_WRITES_MAX};
-use crate::metrics::ShardMetrics;
+use crate::metrics::{LimitMetrics, ShardMetrics};
 
 /// What shards share.
 #[derive(Clone)]
@@ -42,12 +42,14 @@ pub struct Shared {
     pub authenticator: Arc<dyn Authenticate>,
     /// Connections under limits, by name.
     pub counts: Arc<Counts>,
+    /// What ran into limits.
+    pub limits: Arc<LimitMetrics>,
     /// Settings.
     pub settings: Settings,
 }
 
 /// What an operator may set about delivery.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {
     /// Time between pings, milliseconds; 0 for none.
     pub ping_ms: u64,
@@ -57,6 +59,12 @@ pub struct Settings {
     pub message_bytes: usize,
     /// Most subscriptions of a connection.
     pub subscriptions: usize,
+    /// Most readers of one topic; 0 for no bound.
+    pub subscribers: usize,
+    /// Most streams of one user; 0 for no bound.
+    pub streams_per_user: usize,
+    /// How fast one client may send messages.
+    pub messages: Option<Rate>,
     /// Most bytes of answers waiting for one client.
     pub outbox_bytes: usize,
     /// Where the randomness begins that spreads pings and reconnects.
@@ -216,6 +224,7 @@ impl<N: Net> Shard<N> {
                 Some(Letter::Adopt(handoff)) => self.adopt_foreign(*handoff),
                 Some(Letter::Created(watch, topic)) => self.matched(watch, &topic),
                 Some(Letter::Verdict(asked, verdict)) => self.verdict(asked, verdict),
+                Some(Letter::Revoked(subject)) => self.revoked(&subject),
                 Some(Letter::Drain(drain)) => self.start_drain(drain),
                 Some(Letter::Stop) => self.upkeep.stop(),
                 None => break,

@@ -13,7 +13,8 @@ use super::shard::{Shard, Watched};
 use super::slot::Slot;
 use crate::dialect::{Outcome, Refusal, Subscribe};
 use crate::engine::name::Pattern;
-use crate::engine::{Change, Interest, Topic, TopicError, Wake, Watch};
+use crate::engine::{Change, Interest, Removed, Topic, TopicError, Wake, Watch};
+use crate::metrics::Limit;
 
 impl<N: Net> Shard<N> {
     /// Places a cursor; its events follow what already waits for the connection.
@@ -38,7 +39,7 @@ impl<N: Net> Shard<N> {
     fn admit(&self, id: u32, topic: &str) -> Result<(), Refusal> {
         let subs = &self.conns[id as usize].subs;
         if subs.refs().len() + subs.watches().len() >= self.shared.settings.subscriptions {
-            return Err(Refusal::TooManySubscriptions);
+            return Err(self.refused(Limit::Subscriptions, Refusal::TooManySubscriptions));
         }
         match self.find_sub(id, topic) {
             Some(_) => Err(Refusal::AlreadySubscribed),
@@ -46,12 +47,19 @@ impl<N: Net> Shard<N> {
         }
     }
 
+    fn refused(&self, limit: Limit, refusal: Refusal) -> Refusal {
+        self.shared.limits.of(limit).add(1);
+        refusal
+    }
+
     /// A topic may be removed between the look-up and the joining; its successor is joined then.
-    fn join_topic(&self, name: &str) -> Result<Arc<Topic>, TopicError> {
+    fn join_topic(&self, name: &str) -> Result<Arc<Topic>, Refusal> {
         loop {
             let topic = self.shared.registry.topic(name, self.now)?;
-            if topic.join().is_ok() {
-                return Ok(topic);
+            match topic.join(self.shared.settings.subscribers) {
+                Ok(true) => return Ok(topic),
+                Ok(false) => return Err(self.refused(Limit::ConnectionsPerTopic, Refusal::TopicFull)),
+                Err(Removed) => {}
             }
         }
     }
@@ -280,12 +288,12 @@ impl<N: Net> Shard<N> {
         if self.find_watch(id, pattern).is_some() {
             return Err(Refusal::AlreadySubscribed);
         }
-        let subs = &mut self.conns[id as usize].subs;
+        let subs = &self.conns[id as usize].subs;
         if subs.refs().len() + subs.watches().len() >= self.shared.settings.subscriptions {
-            return Err(Refusal::TooManySubscriptions);
+            return Err(self.refused(Limit::Subscriptions, Refusal::TooManySubscriptions));
         }
         self.next_watch += 1;
-        subs.many().watches.push(self.next_watch);
+        self.conns[id as usize].subs.many().watches.push(self.next_watch);
         self.watches.insert(self.next_watch, Watched { conn: id, pattern: pattern.into() });
         self.shared.registry.watch(self.next_watch, parsed.clone(), Arc::clone(&self.mailbox) as _);
         Ok(self.shared.registry.matching(&parsed))

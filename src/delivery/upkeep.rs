@@ -136,12 +136,17 @@ impl<N: Net> Shard<N> {
         [ping, idle, alarm, expiry].into_iter().flatten().min()
     }
 
-    /// For how long nothing has come from the client.
-    pub(super) fn unheard_ms(&self, id: u32) -> u64 {
+    /// For how long nothing has come from the client, answers to pings included.
+    fn unheard_ms(&self, id: u32) -> u64 {
         u64::from((self.now.millis() as u32).wrapping_sub(self.conns[id as usize].heard_ms))
     }
 
-    /// For how long nothing has come from the client, nor to any topic that it reads: a stream whose client
+    /// For how long the client has sent no message.
+    pub(super) fn unspoken_ms(&self, id: u32) -> u64 {
+        u64::from((self.now.millis() as u32).wrapping_sub(self.conns[id as usize].spoke_ms))
+    }
+
+    /// For how long no message has come from the client, and no event to any topic that it reads: a stream whose client
     /// cannot speak is not idle while it has events.
     pub(super) fn silent_ms(&self, id: u32) -> u64 {
         let pin = crossbeam_epoch::pin();
@@ -150,7 +155,7 @@ impl<N: Net> Shard<N> {
             let newest = topic.find(topic.head(), &pin)?;
             Some(self.now.millis().saturating_sub(newest.stamp_micros / 1000))
         });
-        ages.fold(self.unheard_ms(id), u64::min)
+        ages.fold(self.unspoken_ms(id), u64::min)
     }
 
     pub(super) fn schedule(&mut self, id: u32, at_ms: u64) {

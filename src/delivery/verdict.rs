@@ -6,7 +6,30 @@ use std::sync::Arc;
 use super::mailbox::{Letter, Question};
 use super::net::Net;
 use super::shard::Shard;
-use crate::auth::Verdict;
+use crate::auth::{Action, AuthError, Identity, Subject, Verdict};
+use crate::engine::{Counts, Lease};
+use crate::error::Disconnect;
+use crate::metrics::{Limit, LimitMetrics};
+
+/// A place among the streams of a user, who may have `limit` of them (0 for any number). `None` where none is needed.
+///
+/// # Errors
+/// There is none.
+pub fn seat(
+    counts: &Counts,
+    limits: &LimitMetrics,
+    identity: &Identity,
+    limit: usize,
+) -> Result<Option<Lease>, AuthError> {
+    if limit == 0 || identity.name.is_empty() {
+        return Ok(None);
+    }
+    let lease = counts.take(&format!("user:{}", identity.name), limit);
+    if lease.is_none() {
+        limits.of(Limit::ConnectionsPerUser).add(1);
+    }
+    lease.map(Some).ok_or(AuthError::Crowded)
+}
 
 impl<N: Net> Shard<N> {
     /// Asks who presents `token`.
@@ -28,10 +51,52 @@ impl<N: Net> Shard<N> {
         let waits = |conn: &&mut super::conn::Conn<N::Socket>| conn.asked == question.number;
         let Some(conn) = self.conns.get_mut(id as usize).filter(waits) else { return };
         conn.asked = 0;
-        let verdict = verdict.map(|identity| conn.identity = identity);
+        let verdict = verdict.and_then(|identity| self.become_identity(id, identity));
         self.reschedule(id);
         self.ask(id, |dialect, host| dialect.authenticated(verdict, host));
         self.release(id);
         self.make_ready(id);
+    }
+
+    /// A connection that reads something stays the same user's, and is never left reading what its credential does not allow.
+    fn become_identity(&mut self, id: u32, identity: Arc<Identity>) -> Result<(), AuthError> {
+        let conn = &self.conns[id as usize];
+        if self.shared.authenticator.is_revoked(&identity, self.now.unix_ms) {
+            return Err(AuthError::Revoked);
+        }
+        let topics = conn.subs.refs().iter().map(|at| &**self.topic_of(*at).name());
+        let patterns =
+            conn.subs.watches().iter().filter_map(|watch| Some(&*self.watches.get(watch)?.pattern));
+        let mut reads = topics.chain(patterns).peekable();
+        let same_user = reads.peek().is_none() || conn.identity.name == identity.name;
+        if !same_user || !reads.all(|topic| identity.may(Action::Subscribe, topic)) {
+            return Err(AuthError::Insufficient);
+        }
+        drop(reads);
+        self.seat_user(id, identity)
+    }
+
+    /// Whether the credential of a connection was taken back on its way here.
+    pub(super) fn is_revoked(&self, id: u32) -> bool {
+        self.shared.authenticator.is_revoked(&self.conns[id as usize].identity, self.now.unix_ms)
+    }
+
+    /// Closes the connections that `subject` covers.
+    pub(super) fn revoked(&mut self, subject: &Subject) {
+        let covered = self.conns.iter().filter(|(_, conn)| subject.covers(&conn.identity));
+        let covered: Vec<_> = covered.map(|(id, _)| id as u32).collect();
+        covered.into_iter().for_each(|id| self.close(id, Disconnect::Revoked));
+    }
+
+    /// The client is `identity` from now on, and has a place among the streams of that user.
+    fn seat_user(&mut self, id: u32, identity: Arc<Identity>) -> Result<(), AuthError> {
+        let conn = &mut self.conns[id as usize];
+        let seated = conn.leases.user.is_some() && conn.identity.name == identity.name;
+        if !seated {
+            let limit = self.shared.settings.streams_per_user;
+            conn.leases.user = seat(&self.shared.counts, &self.shared.limits, &identity, limit)?;
+        }
+        conn.identity = identity;
+        Ok(())
     }
 }

@@ -3,9 +3,12 @@
 //! [`Encode`], so that the engine and delivery know no protocol by name.
 
 pub mod echo;
+pub mod events;
 pub mod frame;
+pub mod position;
 pub mod protocol;
 pub mod refuse;
+pub mod stream;
 pub mod topics;
 
 use std::sync::Arc;
@@ -16,7 +19,7 @@ use crate::engine::presence::Member;
 use crate::engine::topic::PresenceRefused;
 use crate::engine::{Body, Encode, Now, Placed, Topic, TopicError, Unplaced};
 use crate::error::Disconnect;
-use crate::limits::SUBSCRIPTIONS_MAX;
+use crate::limits::{RETRY_AFTER_SECONDS, SUBSCRIPTIONS_MAX};
 
 /// How the bytes of a connection are framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,6 +174,9 @@ pub enum Refusal {
     /// The connection has as many subscriptions as it may.
     #[error("a connection has at most {SUBSCRIPTIONS_MAX} subscriptions")]
     TooManySubscriptions,
+    /// The topic has as many readers as it may.
+    #[error("too many connections read this topic; retry after {RETRY_AFTER_SECONDS} s")]
+    TopicFull,
     /// Nobody can be present there, or nobody else.
     #[error(transparent)]
     Presence(#[from] PresenceRefused),
@@ -192,11 +198,21 @@ impl Refusal {
             Self::Topic(TopicError::TooMany(_)) => "too_many_topics",
             Self::AlreadySubscribed => "already_subscribed",
             Self::TooManySubscriptions => "too_many_subscriptions",
+            Self::TopicFull => "too_many_subscribers",
             Self::Presence(PresenceRefused::Disabled) => "no_presence",
             Self::Presence(PresenceRefused::Limit(_)) => "presence_limit",
             Self::Expired => "expired",
             Self::Event(Unplaced::Misfit(_)) => "invalid_event",
-            Self::Event(Unplaced::Limited(_)) => "rate_limited",
+            Self::Event(Unplaced::Limited(_) | Unplaced::TooFast(_)) => "rate_limited",
+        }
+    }
+
+    /// After how long the same may be asked again, milliseconds, if time can change the answer.
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        match self {
+            Self::TopicFull | Self::Topic(TopicError::TooMany(_)) => Some(RETRY_AFTER_SECONDS * 1000),
+            Self::Event(unplaced) => unplaced.retry_after_ms(),
+            _ => None,
         }
     }
 }
@@ -270,10 +286,10 @@ pub trait Host {
     /// Calls [`Dialect::due`] after `millis`, within a quarter of a second; replaces what was asked for before.
     fn wake_after(&mut self, millis: u64);
 
-    /// How long nothing has come from the client, milliseconds.
+    /// How long the client has sent no message, milliseconds. Pings and pongs are none.
     fn unheard_ms(&self) -> u64;
 
-    /// How long nothing has passed in either direction, but for messages to this client alone, milliseconds.
+    /// How long nothing has passed in either direction, but for pings, pongs and messages to this client alone, milliseconds.
     fn silent_ms(&self) -> u64;
 
     /// Takes a place for the connection under the `limit` (0 for none) of `name`, until it ends; whether there was one.

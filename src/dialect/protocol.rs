@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Dialect, Transport};
 use crate::auth::{Action, Identity, Verdict};
-use crate::engine::{Body, Counts, Misfit, Now, Publish, Registry, Topic};
+use crate::engine::{Body, Counts, Gate, Misfit, Now, Publish, Registry, Topic};
 
 /// How a request is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,8 @@ pub enum Reply {
     Sse(Open),
     /// A JSON answer.
     Json(u16, Vec<u8>),
-    /// The body is published to this topic, as `POST /v1/topics/{topic}` would.
+    /// The body is published to this topic, as `POST /v1/topics/{topic}` would; as a single event, if [`Self::NeedBody`] has
+    /// asked for it before.
     Publish(String),
     /// Ask again with the body; it is not larger than an event may be.
     NeedBody,
@@ -164,7 +165,7 @@ pub trait Protocol: Send + Sync {
         None
     }
 
-    /// What must see every event of `topic` before it is appended, from the first on.
+    /// Made once in the life of `topic`: what must see every event of it before it is appended, from the first on.
     fn gate(&self, _topic: &str) -> Option<Box<dyn Gate>> {
         None
     }
@@ -173,22 +174,6 @@ pub trait Protocol: Send + Sync {
     fn dropped(&self, _dropped: u64) -> Option<Vec<u8>> {
         None
     }
-}
-
-/// Sees the events of one topic, one after another, before they are appended: joins some of them, and derives something
-/// from all. Pure; its owner holds the lock under which it is asked.
-pub trait Gate: Send {
-    /// Takes an event; what is to be appended now goes to `out`. An event that is not among them is held back to be joined.
-    fn offer(&mut self, body: Body, now: Now, out: &mut Vec<Body>);
-
-    /// When what is held back is due, monotonic microseconds; `None` when nothing is.
-    fn due_micros(&self) -> Option<u64>;
-
-    /// Gives what is held back.
-    fn flush(&mut self, now: Now, out: &mut Vec<Body>);
-
-    /// What it has derived, as JSON.
-    fn summary(&self, now: Now) -> Vec<u8>;
 }
 
 /// All protocols of a node but the native one, which owns no topics and has routes of its own.

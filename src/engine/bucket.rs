@@ -17,6 +17,12 @@ impl Rate {
         let interval_nanos = 1_000_000_000u64.checked_div(per_second)?.max(1);
         Some(Self { interval_nanos, burst_nanos: interval_nanos.saturating_mul(burst.max(1)) })
     }
+
+    /// `per_second` on average, and at once `burst`, or where that is 0 as many as in a second; `None` where nothing is
+    /// limited.
+    pub fn or_second(per_second: usize, burst: usize) -> Option<Self> {
+        Self::new(per_second as u64, if burst == 0 { per_second } else { burst } as u64)
+    }
 }
 
 /// Too many; one more is let through after this long.
@@ -52,6 +58,23 @@ impl Bucket {
                 Err(seen) => full_at = seen,
             }
         }
+    }
+
+    /// Takes up to `wanted` and returns how many it got, and why not more.
+    pub fn take_some(&self, wanted: u64, rate: Rate, now: Now) -> (u64, Option<Limited>) {
+        let mut taken = 0;
+        while taken < wanted {
+            match self.take(wanted - taken, rate, now) {
+                Ok(more) => taken += more,
+                Err(limited) => return (taken, Some(limited)),
+            }
+        }
+        (taken, None)
+    }
+
+    /// Whether it is as good as a new one.
+    pub fn is_full(&self, now: Now) -> bool {
+        self.0.load(Ordering::Relaxed) <= now.micros.saturating_mul(1000)
     }
 }
 

@@ -113,6 +113,17 @@ impl Body {
         }
     }
 
+    /// The same under another type, with other data.
+    pub fn with(&self, event: &str, data: &[u8]) -> Self {
+        let (old, rest) = (self.event().len(), &self.bytes[self.ends[0] as usize..self.ends[5] as usize]);
+        let mut bytes = Vec::with_capacity(event.len() + rest.len() + data.len());
+        bytes.extend_from_slice(event.as_bytes());
+        bytes.extend_from_slice(rest);
+        bytes.extend_from_slice(data);
+        let ends = self.ends.map(|end| end - old as u32 + event.len() as u32);
+        Self { bytes: bytes.into_boxed_slice(), ends, content: self.content }
+    }
+
     fn text(&self, index: usize) -> &str {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         let bytes = &self.bytes[start as usize..self.ends[index] as usize];
@@ -247,5 +258,25 @@ impl Entry {
 impl Weigh for Entry {
     fn weight(&self) -> usize {
         self.body.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_keeps_the_rest_under_another_type() {
+        let tags = ["red".into(), "blue".into()];
+        let parts =
+            Parts { event: "message", id: "7", key: "k", tags: &tags, data: b"{}", ..Parts::default() };
+        for event in ["", "log", "something longer"] {
+            let body = Body::new(&parts).with(event, b"{\"a\":1}");
+            assert_eq!(
+                (body.event(), body.id(), body.key(), body.data()),
+                (event, "7", "k", &b"{\"a\":1}"[..])
+            );
+            assert_eq!(body.tags().collect::<Vec<_>>(), ["red", "blue"]);
+        }
     }
 }

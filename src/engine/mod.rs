@@ -4,9 +4,11 @@
 //! encoded and go out as frames that dialects made.
 
 pub mod bucket;
+pub mod buckets;
 pub mod counts;
 pub mod entry;
 pub mod filter;
+pub mod gate;
 pub mod idempotency;
 pub mod interest;
 pub mod name;
@@ -19,8 +21,10 @@ pub mod topic;
 pub mod traffic;
 
 pub use bucket::{Bucket, Limited, Rate};
+pub use buckets::Buckets;
 pub use counts::{Counts, Lease};
 pub use entry::{Body, Content, Encode, Entry, Parts, ViewId};
+pub use gate::{Gate, Gated};
 pub use interest::{Interest, Wake};
 pub use namespace::{Namespace, Namespaces, Retention, SkipTo, Slow, SlowPolicy};
 pub use publish::{Change, Misfit, Placed, Publish, Unplaced};

@@ -37,6 +37,19 @@ pub enum Unplaced {
     /// The topic takes no more now.
     #[error("the topic takes no more events now; retry after {} ms", .0.retry_after_ms)]
     Limited(Limited),
+    /// Whoever publishes it may publish no more now.
+    #[error("this credential may publish no more events now; retry after {} ms", .0.retry_after_ms)]
+    TooFast(Limited),
+}
+
+impl Unplaced {
+    /// After how long it may be published.
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        match self {
+            Self::Misfit(_) => None,
+            Self::Limited(limited) | Self::TooFast(limited) => Some(limited.retry_after_ms),
+        }
+    }
 }
 
 /// Where a batch went.
@@ -55,6 +68,14 @@ pub trait Publish: Send + Sync {
     /// # Errors
     /// The name is none or cannot be published to, or there are too many topics; nothing was published.
     fn publish(&self, name: &str, bodies: Vec<Body>, now: Now) -> Result<Placed, TopicError>;
+
+    /// As [`Self::publish`], on behalf of the user `who` (empty for nobody in particular), as far as that may publish now.
+    ///
+    /// # Errors
+    /// As [`Self::publish`].
+    fn publish_as(&self, _who: &str, name: &str, bodies: Vec<Body>, now: Now) -> Result<Placed, TopicError> {
+        self.publish(name, bodies, now)
+    }
 
     /// Counts events that a client wanted to publish and that were not, whoever found out why. [`Self::publish`]
     /// counts only what it returns as [`Unplaced`].

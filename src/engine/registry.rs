@@ -13,6 +13,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::name::{NameError, Pattern, validate_readable};
 use super::namespace::Namespaces;
 use super::topic::{Now, Topic};
+use crate::metrics::Counter;
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 /// Parts of the map, so that a new topic locks out few others.
@@ -48,6 +49,7 @@ pub struct Registry {
     watchers: RwLock<Vec<Watcher>>,
     count: AtomicUsize,
     topics_max: usize,
+    refused: Counter,
     next_epoch: AtomicU64,
 }
 
@@ -82,6 +84,7 @@ impl Registry {
             watchers: RwLock::default(),
             count: AtomicUsize::new(0),
             topics_max,
+            refused: Counter::new(),
             next_epoch: AtomicU64::new(first_epoch),
         }
     }
@@ -117,6 +120,7 @@ impl Registry {
             return Ok((Arc::clone(topic), false));
         }
         if self.len() >= self.topics_max {
+            self.refused.add(1);
             return Err(TopicError::TooMany(self.topics_max));
         }
         let name: Arc<str> = name.into();
@@ -174,9 +178,21 @@ impl Registry {
         found
     }
 
+    /// Shows every topic whose name begins with `prefix` to `see`, in no order.
+    pub fn each(&self, prefix: &str, mut see: impl FnMut(&Topic)) {
+        for part in &self.parts {
+            read(part).values().filter(|topic| topic.name().starts_with(prefix)).for_each(|topic| see(topic));
+        }
+    }
+
     /// Topics there are.
     pub fn len(&self) -> usize {
         self.count.load(Ordering::Relaxed)
+    }
+
+    /// Topics that were not made because there were too many.
+    pub fn refused(&self) -> u64 {
+        self.refused.get()
     }
 
     /// Whether there are none.

@@ -40,7 +40,7 @@ fn a_topic_is_reborn_with_a_new_epoch() {
     assert!(registry.is_empty() && registry.find("a").is_none());
     let second = registry.topic("a", at(100)).unwrap();
     assert_eq!((first.epoch(), second.epoch(), second.head()), (40, 41, 0));
-    assert!(first.join().is_err() && second.join().is_ok());
+    assert!(first.join(0).is_err() && second.join(0).is_ok());
 }
 
 #[test]

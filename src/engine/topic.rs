@@ -1,20 +1,23 @@
 //! A topic: its log, who is interested in it, and what its namespace says about both.
 
+mod present;
+
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
 use crossbeam_epoch::{self as epoch, Guard};
 
 use super::entry::{Body, Entry};
+use super::gate::{Gate, Gated};
 use super::idempotency::Idempotency;
 use super::interest::Interest;
 use super::namespace::Namespace;
-use super::presence::{Join, Leave, Member, Presence, PresenceError};
+use super::presence::{Presence, PresenceError};
 use super::ring::{Claim, Read, Ring, Weigh};
 use super::traffic::{Notices, Traffic};
-use crate::limits::GARBAGE_BYTES_FLUSH;
+use crate::limits::{GARBAGE_BYTES_FLUSH, UNUSED_TOPIC_SECONDS};
 use crate::metrics::GARBAGE;
-use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, fence, lock};
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, fence};
 
 /// A moment, read once by whoever owns the clock and passed down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,6 +77,7 @@ pub struct Topic {
     touched_ms: AtomicU64,
     removed: AtomicBool,
     presence: OnceLock<Box<Mutex<Presence>>>,
+    gate: OnceLock<Box<Mutex<Gated>>>,
     /// What it counts.
     pub traffic: Traffic,
     notices: Notices,
@@ -112,6 +116,7 @@ impl Topic {
             touched_ms: AtomicU64::new(now.millis()),
             removed: AtomicBool::new(false),
             presence: OnceLock::new(),
+            gate: OnceLock::new(),
             traffic: Traffic::default(),
             notices: Notices::default(),
         }
@@ -265,8 +270,13 @@ impl Topic {
     /// Whether nobody needs the topic any more.
     pub fn is_idle(&self, now: Now) -> bool {
         let quiet_ms = now.millis().saturating_sub(self.touched_ms.load(Ordering::Relaxed));
-        let due = self.namespace.idle_ms > 0 && quiet_ms >= self.namespace.idle_ms;
-        due && self.oldest() > self.head() && self.subscribers() == 0
+        // Nothing was ever numbered, so no numbering has to outlast its readers.
+        let unused = if self.head() == 0 { UNUSED_TOPIC_SECONDS * 1000 } else { u64::MAX };
+        let idle_ms = self.namespace.idle_ms;
+        idle_ms > 0
+            && quiet_ms >= idle_ms.min(unused)
+            && self.oldest() > self.head()
+            && self.subscribers() == 0
     }
 
     /// Marks the topic removed if it still is idle; publishers and subscribers look up its successor. `true`
@@ -276,17 +286,49 @@ impl Topic {
         self.is_idle(now) && !self.removed.swap(true, Ordering::AcqRel)
     }
 
-    /// Counts a subscriber, so that the topic stays.
+    /// Keeps the topic from being idle as of now, for who is about to publish to it.
     ///
     /// # Errors
     /// [`Removed`]: look the topic up again.
-    pub fn join(&self) -> Result<(), Removed> {
+    pub fn touch(&self, now: Now) -> Result<(), Removed> {
         let _claim = self.ring.claim();
         if self.removed.load(Ordering::Acquire) {
             return Err(Removed);
         }
-        self.subscribers.fetch_add(1, Ordering::AcqRel);
+        self.touched_ms.store(now.millis(), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Whether an event with this idempotency key was published, so that another one will not be.
+    pub fn has_published(&self, idempotency_key: &str, now: Now) -> bool {
+        let claim = self.ring.claim();
+        let known = claim.idempotency.as_ref();
+        known.is_some_and(|known| known.lookup(idempotency_key, now.millis()).is_some())
+    }
+
+    /// What must see its events, made now if there is to be one and it is not there yet.
+    pub fn gate(&self, make: impl FnOnce() -> Option<Box<dyn Gate>>) -> Option<&Mutex<Gated>> {
+        if self.gate.get().is_none() {
+            let gated = Gated { gate: make()?, listed: false };
+            self.gate.get_or_init(|| Box::new(Mutex::new(gated)));
+        }
+        self.gate.get().map(|gate| &**gate)
+    }
+
+    /// Counts a subscriber, so that the topic stays; `false` when it has `limit` (0 for none) already.
+    ///
+    /// # Errors
+    /// [`Removed`]: look the topic up again.
+    pub fn join(&self, limit: usize) -> Result<bool, Removed> {
+        let _claim = self.ring.claim();
+        if self.removed.load(Ordering::Acquire) {
+            return Err(Removed);
+        }
+        let room = limit == 0 || self.subscribers() < limit;
+        if room {
+            self.subscribers.fetch_add(1, Ordering::AcqRel);
+        }
+        Ok(room)
     }
 
     /// Takes a subscriber off the count.
@@ -298,42 +340,6 @@ impl Topic {
     /// Subscribers now.
     pub fn subscribers(&self) -> usize {
         self.subscribers.load(Ordering::Acquire)
-    }
-
-    /// Counts in a connection of `user`; what everybody is to be told, if anything.
-    ///
-    /// # Errors
-    /// A limit is reached, or the namespace has no presence.
-    pub fn enter(&self, user: &str, info: Option<&[u8]>) -> Result<Option<Member>, PresenceRefused> {
-        if !self.namespace.presence {
-            return Err(PresenceRefused::Disabled);
-        }
-        let mut presence = lock(self.presence.get_or_init(Box::default));
-        let joined = presence.join(user, info)? == Join::Joined;
-        Ok(presence.get(user).filter(|_| joined).cloned())
-    }
-
-    /// Counts out a connection of `user`; what everybody is to be told, if anything.
-    pub fn exit(&self, user: &str) -> Option<Member> {
-        match lock(self.presence.get()?).leave(user) {
-            Leave::Left(member) => Some(member),
-            Leave::Still | Leave::Unknown => None,
-        }
-    }
-
-    /// Who is present, by name.
-    ///
-    /// # Errors
-    /// The namespace has no presence.
-    pub fn members(&self) -> Result<Vec<(String, Member)>, PresenceRefused> {
-        if !self.namespace.presence {
-            return Err(PresenceRefused::Disabled);
-        }
-        let presence = self.presence.get().map(|presence| lock(presence));
-        let list = |presence: &Presence| {
-            presence.list().map(|(user, member)| (user.into(), member.clone())).collect()
-        };
-        Ok(presence.as_deref().map(list).unwrap_or_default())
     }
 
     /// From now on `interest` is marked by every publication. Whoever reads the head after this misses

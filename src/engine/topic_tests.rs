@@ -120,12 +120,12 @@ fn who_is_idle_goes_and_only_once() {
     publish(&topic, vec![body(5, "")], at(0));
     assert!(!topic.remove_if_idle(at(200)), "it keeps something");
     topic.sweep(at(200));
-    topic.join().unwrap();
+    assert_eq!((topic.join(1), topic.join(1)), (Ok(true), Ok(false)));
     assert!(!topic.remove_if_idle(at(200)), "it is read");
     topic.leave(at(200));
     assert!(!topic.remove_if_idle(at(299)), "it was read a moment ago");
     assert_eq!([topic.remove_if_idle(at(300)), topic.remove_if_idle(at(300))], [true, false]);
-    assert_eq!(topic.join(), Err(Removed));
+    assert_eq!(topic.join(0), Err(Removed));
     assert_eq!(topic.publish_with(|| [body(1, "")], at(300), |_| {}), Err(Removed));
 }
 

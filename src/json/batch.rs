@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::envelope::{Invalid, Parsed, check_attribute, parse_event, parse_raw, parse_routed};
 use super::envelope::{Member, tags_from_list};
-use super::text::{write_string, write_u64};
+use super::text::{write_retry_after, write_string, write_u64};
 use crate::engine::{Body, Content, Parts, Placed};
 use crate::limits::FAILED_LINES_MAX;
 
@@ -181,8 +181,18 @@ pub struct Report {
     pub published: u64,
     /// Where they went.
     pub topics: Vec<TopicReport>,
-    failed: Vec<(u64, String)>,
+    failed: Vec<Failed>,
     unnamed: u64,
+    limited: u64,
+    retry_after_ms: u64,
+}
+
+/// A line that was not published.
+#[derive(Debug)]
+struct Failed {
+    line: u64,
+    why: String,
+    retry_after_ms: Option<u64>,
 }
 
 /// What went to one topic.
@@ -204,7 +214,7 @@ impl Report {
         for (place, line) in placed.places.iter().zip(lines) {
             match place {
                 Ok(place) => self.published(placed, place.offset),
-                Err(unplaced) => self.failed(*line, &unplaced.to_string()),
+                Err(unplaced) => self.not_placed(*line, &unplaced.to_string(), unplaced.retry_after_ms()),
             }
         }
     }
@@ -234,11 +244,24 @@ impl Report {
 
     /// Notes that a line was not; the first [`FAILED_LINES_MAX`] are named.
     pub fn failed(&mut self, line: u64, why: &str) {
+        self.not_placed(line, why, None);
+    }
+
+    /// As [`Self::failed`], for a line that may be published later.
+    pub fn not_placed(&mut self, line: u64, why: &str, retry_after_ms: Option<u64>) {
+        self.limited += u64::from(retry_after_ms.is_some());
+        self.retry_after_ms = self.retry_after_ms.max(retry_after_ms.unwrap_or(0));
         if self.failed.len() < FAILED_LINES_MAX {
-            self.failed.push((line, why.into()));
+            self.failed.push(Failed { line, why: why.into(), retry_after_ms });
         } else {
             self.unnamed += 1;
         }
+    }
+
+    /// After how long the lines may be published, if none was, and all for the same reason that they came too fast.
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        let all = self.all_failed() && self.limited == self.failed.len() as u64 + self.unnamed;
+        all.then_some(self.retry_after_ms)
     }
 
     /// Whether nothing was published though something was asked for.
@@ -261,11 +284,14 @@ impl Report {
     /// Appends `,"failed":[…]`.
     pub fn write_failed(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b",\"failed\":[");
-        for (i, (line, why)) in self.failed.iter().enumerate() {
+        for (i, failed) in self.failed.iter().enumerate() {
             out.extend_from_slice(if i == 0 { b"{\"line\":" } else { b",{\"line\":" });
-            write_u64(out, *line);
+            write_u64(out, failed.line);
             out.extend_from_slice(b",\"error\":");
-            write_string(out, why);
+            write_string(out, &failed.why);
+            if let Some(millis) = failed.retry_after_ms {
+                write_retry_after(out, millis);
+            }
             out.push(b'}');
         }
         out.push(b']');

@@ -40,6 +40,9 @@ pub enum Invalid {
     /// A member is longer than [`ATTRIBUTE_BYTES_MAX`].
     #[error("`{0}` has at most {ATTRIBUTE_BYTES_MAX} bytes, this one has {1}")]
     TooLong(Member, usize),
+    /// A member contains a control character: a line break, say, which would end a line of a protocol that has lines.
+    #[error("`{0}` must not contain control characters")]
+    Control(Member),
     /// `tags` is not a list of strings.
     #[error("`tags` must be a list of strings")]
     NotTags,
@@ -199,15 +202,18 @@ pub fn parse_routed_text<'a>(line: &'a str, default: Option<&'a str>) -> Result<
 /// Checks an attribute that came another way than in an envelope, in a header say.
 ///
 /// # Errors
-/// When it is too long.
+/// When it is too long, or contains control characters.
 pub fn check_attribute(member: Member, text: &str) -> Result<(), Invalid> {
-    if text.len() > ATTRIBUTE_BYTES_MAX { Err(Invalid::TooLong(member, text.len())) } else { Ok(()) }
+    if text.len() > ATTRIBUTE_BYTES_MAX {
+        return Err(Invalid::TooLong(member, text.len()));
+    }
+    if text.contains(char::is_control) { Err(Invalid::Control(member)) } else { Ok(()) }
 }
 
 /// Reads tags separated by commas, as headers and queries have them. White space around them and empty ones do not count.
 ///
 /// # Errors
-/// When they are too many or too long.
+/// When they are too many or too long, or contain control characters.
 pub fn tags_from_list(list: &str) -> Result<Vec<Cow<'_, str>>, Invalid> {
     let tags = list.split(',').map(str::trim).filter(|tag| !tag.is_empty());
     check_tags(tags.take(TAGS_MAX + 1).map(Cow::Borrowed).collect())
@@ -382,6 +388,7 @@ fn check_tags(tags: Vec<Cow<'_, str>>) -> Result<Vec<Cow<'_, str>>, Invalid> {
     match tags.iter().map(|tag| tag.len()).find(|&bytes| bytes > TAG_BYTES_MAX) {
         _ if tags.len() > TAGS_MAX => Err(Invalid::TooManyTags),
         Some(bytes) => Err(Invalid::TagTooLong(bytes)),
+        None if tags.iter().any(|tag| tag.contains(char::is_control)) => Err(Invalid::Control(Member::Tags)),
         None => Ok(tags),
     }
 }

@@ -39,7 +39,7 @@ fn events() {
             r#"{"type":"t","id":"i","key":"k","idempotency_key":"d","tags":["x","y"],"data":null}"#,
             "null type=t id=i key=k idempotency=d tag=x tag=y",
         ),
-        (r#"{"data":1,"type":"a\u00e4\n"}"#, "1 type=aä\n"),
+        (r#"{"data":1,"type":"a\u00e4"}"#, "1 type=aä"),
         (r#"{"data":1,"type":null,"id":"","tags":null}"#, "1"),
         (r#"{"d\u0061ta":1}"#, "1"),
         (r#"{"\\u0064ata":1}"#, r#"{"\\u0064ata":1}"#),
@@ -113,6 +113,29 @@ fn control_characters_in_names_are_refused() {
     }
     assert_eq!(event(r#"{"d\u0061ta":1,"type":"t"}"#), "1 type=t");
     assert_eq!(event(r#"{"\n\ud83d":1,"data":2}"#), r#"{"\n\ud83d":1,"data":2}"#);
+}
+
+/// A line break in an attribute would end a line of a protocol that has lines, whoever wrote it there.
+#[test]
+fn control_characters_in_attributes_are_refused() {
+    for control in ["\\n", "\\r", "\\u0000", "\\u001b", "\\u007f", "\\u0085", "\u{7f}", "\u{85}"] {
+        for (member, name) in [
+            ("\"type\":\"aXb\"", "type"),
+            ("\"id\":\"Xa\"", "id"),
+            ("\"key\":\"aX\"", "key"),
+            ("\"tags\":[\"a\",\"X\"]", "tags"),
+            ("\"idempotency_key\":\"X\"", "idempotency_key"),
+        ] {
+            let body = format!("{{\"data\":1,{}}}", member.replace('X', control));
+            let wanted = format!("! `{name}` must not contain control characters");
+            assert_eq!(event(&body), wanted, "{body:?}");
+        }
+    }
+    for text in ["a\nb", "\r", "a\0"] {
+        assert!(matches!(check_attribute(Member::Type, text), Err(Invalid::Control(Member::Type))));
+        assert!(matches!(tags_from_list(&format!("x,y{text}y")), Err(Invalid::Control(Member::Tags))));
+    }
+    assert_eq!(event(r#"{"data":"\n","type":"über \u2028"}"#), "\"\\n\" type=über \u{2028}");
 }
 
 #[test]

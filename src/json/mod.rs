@@ -10,6 +10,8 @@ pub mod envelope;
 pub mod fields;
 pub mod filter;
 pub mod lines;
+pub mod members;
+pub mod moment;
 mod scan;
 pub mod text;
 pub mod time;

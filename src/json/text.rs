@@ -48,6 +48,13 @@ fn write_escape(out: &mut Vec<u8>, byte: u8) {
     }
 }
 
+/// Writes `,"retry_after":…`: when the same may be tried again, in seconds.
+pub fn write_retry_after(out: &mut Vec<u8>, millis: u64) {
+    out.extend_from_slice(b",\"retry_after\":");
+    write_u64(out, millis / 1000);
+    out.extend_from_slice(format!(".{:03}", millis % 1000).as_bytes());
+}
+
 /// Writes `n` in decimal.
 pub fn write_u64(out: &mut Vec<u8>, mut n: u64) {
     let mut digits = [0u8; 20];

@@ -52,7 +52,7 @@ pub fn parse(text: &str) -> Result<u64, TimeError> {
 }
 
 /// Days since 1970 of `2026-11-20`.
-fn date(text: &[u8]) -> Result<i64, TimeError> {
+pub(super) fn date(text: &[u8]) -> Result<i64, TimeError> {
     let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else { return Err(TimeError) };
     let year = number(y1, y2)? * 100 + number(y3, y4)?;
     let (month, day) = (number(m1, m2)?, number(d1, d2)?);
@@ -63,7 +63,7 @@ fn date(text: &[u8]) -> Result<i64, TimeError> {
 }
 
 /// Seconds since midnight of `09:30:00`, and what follows. A leap second is the first one of the next minute.
-fn clock(text: &[u8]) -> Result<(i64, &[u8]), TimeError> {
+pub(super) fn clock(text: &[u8]) -> Result<(i64, &[u8]), TimeError> {
     let &[h1, h2, b':', m1, m2, b':', s1, s2, ref rest @ ..] = text else { return Err(TimeError) };
     match (number(h1, h2)?, number(m1, m2)?, number(s1, s2)?) {
         (h @ 0..24, m @ 0..60, s @ 0..=60) => Ok((h * 3600 + m * 60 + s, rest)),
@@ -72,7 +72,7 @@ fn clock(text: &[u8]) -> Result<(i64, &[u8]), TimeError> {
 }
 
 /// Milliseconds of `.123456`, and what follows; 0 when there is no fraction.
-fn fraction(text: &[u8]) -> Result<(i64, &[u8]), TimeError> {
+pub(super) fn fraction(text: &[u8]) -> Result<(i64, &[u8]), TimeError> {
     let [b'.', text @ ..] = text else { return Ok((0, text)) };
     let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
     let (fraction, rest) = text.split_at(digits);
@@ -81,7 +81,7 @@ fn fraction(text: &[u8]) -> Result<(i64, &[u8]), TimeError> {
 }
 
 /// Seconds east of UTC of `Z` or `+01:00`.
-fn offset(text: &[u8]) -> Result<i64, TimeError> {
+pub(super) fn offset(text: &[u8]) -> Result<i64, TimeError> {
     match *text {
         [b'Z' | b'z'] => Ok(0),
         [sign @ (b'+' | b'-' | b' '), h1, h2, b':', m1, m2] => match (number(h1, h2)?, number(m1, m2)?) {

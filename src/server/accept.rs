@@ -8,16 +8,20 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::node::{Full, Node};
-use super::socket::{LazyTcp, Reclaim};
+use super::admission::Full;
+use super::answer::Fault;
+use super::node::Node;
+use super::proxies::Peer;
+use super::socket::LazyTcp;
 use super::takeover;
 use crate::config::{Delivery, Listen};
 use crate::delivery::{Leases, sys};
+use crate::dialect::protocol;
 use crate::limits::{
     ACCEPT_PAUSE_MS, DEFER_ACCEPT_SECONDS, LISTEN_BACKLOG, REFUSED_LINGER_MAX, REFUSED_LINGER_MS,
 };
@@ -156,10 +160,11 @@ fn welcome(
     draining: &watch::Receiver<bool>,
     alive: &mpsc::Sender<()>,
 ) {
-    match node.admit(address) {
+    let peer = node.proxies.peer(address);
+    match node.admission.connection(peer, node.clock.now()) {
         Ok(leases) => {
             node.http_metrics.accepted_connections.add(1);
-            start(Arc::clone(node), socket, leases, draining.clone(), alive.clone());
+            start(Arc::clone(node), (socket, peer), leases, draining.clone(), alive.clone());
         }
         Err(full) => {
             node.http_metrics.refused_connections.add(1);
@@ -172,7 +177,7 @@ fn welcome(
 #[allow(clippy::disallowed_methods, reason = "drain waits for `alive`, which the task holds")]
 fn start(
     node: Arc<Node>,
-    socket: Accepted,
+    socket: (Accepted, Peer),
     leases: Leases,
     draining: watch::Receiver<bool>,
     alive: mpsc::Sender<()>,
@@ -186,43 +191,52 @@ fn start(
 /// Refused connections that linger; a flood of them is cut at once.
 static LINGERING: Semaphore = Semaphore::const_new(REFUSED_LINGER_MAX);
 
-/// Says no without looking at the request: there is no room for it.
 #[allow(clippy::disallowed_methods, reason = "drain waits for `alive`, which the task holds")]
 fn refuse(socket: Accepted, full: Full, alive: mpsc::Sender<()>) {
     let Ok(place) = LINGERING.try_acquire() else { return };
     tokio::spawn(async move {
-        let said = async {
-            match socket {
-                Accepted::Tcp(socket) => say_no(socket, full).await,
-                Accepted::Unix(socket) => say_no(socket, full).await,
-            }
-        };
-        // A peer that goes on is reset after all.
-        let _elapsed = tokio::time::timeout(Duration::from_millis(REFUSED_LINGER_MS), said).await;
+        match socket {
+            Accepted::Tcp(socket) => say_no(socket, full).await,
+            Accepted::Unix(socket) => say_no(socket, full).await,
+        }
         drop((place, alive));
     });
 }
 
+/// As [`refuse`], in the task of the connection.
+pub async fn turn_away(socket: impl AsyncRead + AsyncWrite + Unpin, full: Full) {
+    let Ok(_place) = LINGERING.try_acquire() else { return };
+    say_no(socket, full).await;
+}
+
+/// Says no without looking at the request: there is no room for it. A peer that goes on is reset after all.
+async fn say_no(socket: impl AsyncRead + AsyncWrite + Unpin, full: Full) {
+    let said = answer_and_linger(socket, full);
+    let _elapsed = tokio::time::timeout(Duration::from_millis(REFUSED_LINGER_MS), said).await;
+}
+
 /// A socket that is closed with something unread is reset, and the reset overtakes the answer; so what comes
 /// is read away until the peer ends.
-async fn say_no(mut socket: impl Reclaim, full: Full) -> io::Result<()> {
-    socket.write_all(refusal(full).as_bytes()).await?;
+async fn answer_and_linger(mut socket: impl AsyncRead + AsyncWrite + Unpin, full: Full) -> io::Result<()> {
+    socket.write_all(&refusal(full.into())).await?;
     socket.shutdown().await?;
     let mut scratch = [0; 1024];
     while socket.read(&mut scratch).await? > 0 {}
     Ok(())
 }
 
-fn refusal(full: Full) -> String {
-    let (status, code) = match full {
-        Full::Node => ("503 Service Unavailable", "too_many_connections"),
-        Full::Address => ("429 Too Many Requests", "too_many_connections_from_address"),
+fn refusal(fault: protocol::Fault) -> Vec<u8> {
+    let wait = fault.retry_after_ms.unwrap_or_default().div_ceil(1000);
+    let status = match fault.status {
+        429 => "429 Too Many Requests",
+        _ => "503 Service Unavailable",
     };
-    let body =
-        format!("{{\"error\":{{\"code\":\"{code}\",\"message\":\"no room for another connection\"}}}}");
-    let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nretry-after: 1\r\nconnection: close\r\n\r\n",
+    let body = Fault::from(fault).body();
+    let mut out = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nretry-after: {wait}\r\nconnection: close\r\n\r\n",
         body.len()
-    );
-    head + &body
+    )
+    .into_bytes();
+    out.extend_from_slice(&body);
+    out
 }

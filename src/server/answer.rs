@@ -11,8 +11,9 @@ use crate::dialect::topics::RequestError;
 use crate::dialect::{Refusal, protocol};
 use crate::engine::{TopicError, Unplaced};
 use crate::json::envelope::Invalid;
-use crate::json::text::write_string;
+use crate::json::text::{write_retry_after, write_string};
 use crate::limits::RETRY_AFTER_SECONDS;
+use crate::metrics::Limit;
 
 /// The body of every response.
 pub type Body = Full<Bytes>;
@@ -31,12 +32,18 @@ pub enum Fault {
     /// Something in it is wrong.
     #[error("{1}")]
     Bad(&'static str, String),
-    /// No credential, or not one of ours.
-    #[error("a valid API key is needed: send it as `Authorization: Bearer <key>` or ?token=<key>")]
-    Unauthorized,
+    /// No credential, or not a good one.
+    #[error(transparent)]
+    Unauthorized(AuthError),
+    /// A page that is not let in.
+    #[error("pages of this origin may not connect; auth.origins lists those that may")]
+    Origin,
     /// The credential does not allow it.
     #[error("the credential has no {0} grant for this topic")]
     Forbidden(&'static str),
+    /// Nor does its role.
+    #[error("this needs the role {0}")]
+    Role(&'static str),
     /// Nothing is there.
     #[error("{0}")]
     NotFound(&'static str),
@@ -76,15 +83,15 @@ impl Fault {
     fn status(&self) -> StatusCode {
         match self {
             Self::Bad(..) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) | Self::Role(_) | Self::Origin => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Incomplete => StatusCode::REQUEST_TIMEOUT,
             Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Event(Unplaced::Misfit(_)) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Event(Unplaced::Limited(_)) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Event(Unplaced::Limited(_) | Unplaced::TooFast(_)) => StatusCode::TOO_MANY_REQUESTS,
             Self::Protocol(fault) => {
                 StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
             }
@@ -94,15 +101,16 @@ impl Fault {
     fn code(&self) -> &'static str {
         match self {
             Self::Bad(code, _) => code,
-            Self::Unauthorized => "unauthorized",
-            Self::Forbidden(_) => "forbidden",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::Forbidden(_) | Self::Role(_) => "forbidden",
+            Self::Origin => "origin_not_allowed",
             Self::NotFound(_) => "not_found",
             Self::Method(_) => "method_not_allowed",
             Self::TooLarge { .. } => "too_large",
             Self::Incomplete => "incomplete",
             Self::Busy(_) => "busy",
             Self::Event(Unplaced::Misfit(_)) => "invalid_event",
-            Self::Event(Unplaced::Limited(_)) => "rate_limited",
+            Self::Event(Unplaced::Limited(_) | Unplaced::TooFast(_)) => "rate_limited",
             Self::Protocol(fault) => fault.code,
         }
     }
@@ -111,14 +119,23 @@ impl Fault {
     fn retry_after_ms(&self) -> Option<u64> {
         match self {
             Self::Busy(_) => Some(RETRY_AFTER_SECONDS * 1000),
-            Self::Event(Unplaced::Limited(limited)) => Some(limited.retry_after_ms),
+            Self::Event(unplaced) => unplaced.retry_after_ms(),
             Self::Protocol(fault) => fault.retry_after_ms,
             _ => None,
         }
     }
 
-    /// The response that says so.
-    pub fn response(&self) -> Response<Body> {
+    /// The limit that was run into, where it is counted nowhere else.
+    pub fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::TooLarge { setting: "limits.event_bytes", .. } => Some(Limit::EventBytes),
+            Self::TooLarge { .. } => Some(Limit::BodyBytes),
+            _ => None,
+        }
+    }
+
+    /// What it says, as JSON.
+    pub fn body(&self) -> Vec<u8> {
         let mut out = b"{\"error\":{\"code\":".to_vec();
         write_string(&mut out, self.code());
         out.extend_from_slice(b",\"message\":");
@@ -128,13 +145,20 @@ impl Fault {
             write_string(&mut out, &misfit.field);
         }
         if let Some(millis) = self.retry_after_ms() {
-            out.extend_from_slice(format!(",\"retry_after\":{:.3}", millis as f64 / 1000.0).as_bytes());
+            write_retry_after(&mut out, millis);
         }
         out.extend_from_slice(b"}}");
-        let mut response = json(self.status(), out);
+        out
+    }
+
+    /// The response that says so.
+    pub fn response(&self) -> Response<Body> {
+        let mut response = json(self.status(), self.body());
         let headers = response.headers_mut();
         match self {
-            Self::Unauthorized => drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            Self::Unauthorized(_) => {
+                drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+            }
             Self::Method(allowed) => drop(headers.insert(ALLOW, HeaderValue::from_static(allowed))),
             _ => {}
         }
@@ -164,8 +188,8 @@ impl From<protocol::Fault> for Fault {
 impl From<AuthError> for Fault {
     fn from(error: AuthError) -> Self {
         match error {
-            AuthError::Missing | AuthError::Invalid => Self::Unauthorized,
-            error => Self::Protocol(error.into()),
+            AuthError::Unavailable => Self::Protocol(error.into()),
+            error => Self::Unauthorized(error),
         }
     }
 }

@@ -1,25 +1,57 @@
 //! From the configuration to what the engine, the shards and the protocols take.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{self, Config};
+use crate::config::{self, Analysis, Config};
 use crate::delivery::shard::Settings;
+use crate::dialect::Linger;
+use crate::dialect::events::{self, Events};
 use crate::dialect::protocol::Protocols;
+use crate::dialect::refuse::Refuse;
+use crate::dialect::stream::{self, Streams};
 use crate::engine::name::Pattern;
 use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPolicy};
-use crate::limits::{ANALYSIS_IDLE_SECONDS, OUTBOX_BYTES_MAX};
-
-/// The topics of the `analysis` protocol.
-const ANALYSES: &str = "analysis.*";
+use crate::ingest::Pace;
+use crate::limits::OUTBOX_BYTES_MAX;
+use crate::metrics::LimitMetrics;
 
 fn millis(time: Duration) -> u64 {
     time.as_millis() as u64
 }
 
 /// All protocols but the native one.
-pub fn protocols(_config: &Config) -> Protocols {
-    Protocols::default()
+pub fn protocols(config: &Config) -> Protocols {
+    Protocols::new(vec![Box::new(Streams::new(streams(config))), Box::new(Events::new(events(config)))])
+}
+
+/// How clients of the protocols are refused.
+pub fn refuse(config: &Config) -> Refuse {
+    match config.general.refuse {
+        config::Refuse::Close => Refuse::Close,
+        config::Refuse::Http => Refuse::Http,
+    }
+}
+
+fn streams(config: &Config) -> stream::Settings {
+    let settings = &config.stream;
+    stream::Settings {
+        refuse: refuse(config),
+        connections_per_user: settings.connections_per_user,
+        heartbeat_ms: millis(settings.heartbeat_seconds),
+        idle_ms: millis(settings.idle_seconds),
+        subscribe_ms: millis(settings.subscribe_seconds),
+    }
+}
+
+fn events(config: &Config) -> events::Settings {
+    let settings = &config.events;
+    let linger = Linger {
+        window_ms: millis(settings.event_batch_window_ms) as u32,
+        events: settings.event_batch_size as u32,
+    };
+    events::Settings { refuse: refuse(config), clients_per_session: settings.max_clients_per_session, linger }
 }
 
 /// What shards need to know.
@@ -29,38 +61,39 @@ pub fn settings(config: &Config) -> Settings {
         idle_ms: millis(config.timing.idle_seconds),
         message_bytes: config.limits.message_bytes,
         subscriptions: config.limits.subscriptions_per_connection,
+        subscribers: config.limits.connections_per_topic,
+        streams_per_user: config.limits.connections_per_user,
+        messages: Rate::or_second(config.limits.messages_per_second, config.limits.messages_burst),
         outbox_bytes: OUTBOX_BYTES_MAX,
         seed: RandomState::new().hash_one("seed"),
     }
 }
 
+/// How fast one user may publish.
+pub fn pace(config: &Config, metrics: &Arc<LimitMetrics>) -> Pace {
+    let limits = &config.limits;
+    let (per_second, burst) =
+        (limits.publishes_per_second_per_credential, limits.publishes_burst_per_credential);
+    Pace::new(Rate::or_second(per_second, burst), Arc::clone(metrics))
+}
+
 /// The namespaces of topics, with those that protocols bring along.
 pub fn namespaces(config: &Config) -> Namespaces {
+    let analysis = &config.analysis;
+    let bounded = |pattern: &config::Pattern, space: &config::Namespace| match Analysis::covers(pattern) {
+        true => analysis.bounded(space),
+        false => space.clone(),
+    };
     let mut specific: Vec<_> =
-        config.namespaces.others().map(|(p, space)| (p.clone(), space.clone())).collect();
-    if !specific.iter().any(|(pattern, _)| pattern.as_str() == ANALYSES) {
-        // The pattern is a valid one.
-        specific.extend(config::Pattern::new(ANALYSES).ok().map(|pattern| (pattern, analyses(config))));
-    }
+        config.namespaces.others().map(|(p, space)| (p.clone(), bounded(p, space))).collect();
+    let own = Analysis::topics().filter(|own| !specific.iter().any(|(pattern, _)| pattern == own));
+    specific.extend(own.map(|own| (own, analysis.namespace(config.namespaces.default()))));
     specific.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.rank()));
     let parsed = specific.iter().filter_map(|(pattern, space)| {
         // The configuration has checked the pattern by the same rules.
         Some((Pattern::parse(pattern.as_str()).ok()?, namespace(space)))
     });
     Namespaces::new(parsed.collect(), namespace(config.namespaces.default()))
-}
-
-fn analyses(config: &Config) -> config::Namespace {
-    let settings = &config.analysis;
-    let base = config.namespaces.default();
-    config::Namespace {
-        retain_events: settings.message_buffer_size,
-        retain_seconds: settings.message_buffer_seconds,
-        slow_events: base.slow_events.min(settings.message_buffer_size),
-        topic_idle_seconds: Duration::from_secs(ANALYSIS_IDLE_SECONDS),
-        publish_rate: settings.max_events_per_second,
-        ..base.clone()
-    }
 }
 
 fn namespace(space: &config::Namespace) -> Namespace {
@@ -70,7 +103,6 @@ fn namespace(space: &config::Namespace) -> Namespace {
         (config::SlowPolicy::Skip, config::SkipTo::Newest) => SlowPolicy::Skip(SkipTo::Newest),
         (config::SlowPolicy::Conflate, _) => SlowPolicy::Conflate,
     };
-    let burst = if space.publish_burst == 0 { space.publish_rate } else { space.publish_burst };
     Namespace {
         retention: Retention {
             events: space.retain_events,
@@ -86,6 +118,6 @@ fn namespace(space: &config::Namespace) -> Namespace {
         presence: space.presence,
         idempotency_ms: millis(space.idempotency_seconds),
         idle_ms: millis(space.topic_idle_seconds),
-        rate: Rate::new(space.publish_rate as u64, burst as u64),
+        rate: Rate::or_second(space.publish_rate, space.publish_burst),
     }
 }

@@ -11,9 +11,11 @@ use super::answer::{Answer, Fault, json};
 use super::bell::Bell;
 use super::node::Node;
 use super::routes::Call;
-use super::{publish, query, streams};
-use crate::auth::Verdict;
+use super::{assembly, publish, query, streams};
+use crate::auth::{AuthError, Verdict};
+use crate::dialect::Transport;
 use crate::dialect::protocol::{self, Method, Reply};
+use crate::error::Disconnect;
 
 /// What has become known since the request was first put to its protocol.
 #[derive(Default)]
@@ -84,7 +86,10 @@ pub async fn serve(
             let over = tokio::time::sleep(Duration::from_secs(seconds));
             wait(node, (path, call, verdict), so_far, Bell::on(topics), over).await
         }
-        Ok(Reply::Publish(topic)) => publish::one_topic(node, call, &topic, body).await,
+        Ok(Reply::Publish(topic)) => match so_far.body {
+            Some(whole) => publish::whole_event(node, call, &topic, &whole),
+            None => publish::one_topic(node, call, &topic, body).await,
+        },
         Ok(reply) => carry_out(node, call, reply),
         Err(fault) => Err(fault),
     })
@@ -98,7 +103,7 @@ async fn wait(
     bell: Bell,
     over: Sleep,
 ) -> Result<Answer, Fault> {
-    let _place = node.waiting.try_acquire().map_err(|_| Fault::too_many_waiting())?;
+    let _place = node.wait()?;
     let mut over = std::pin::pin!(over);
     loop {
         bell.clear();
@@ -119,11 +124,14 @@ fn carry_out(node: &Node, call: &Call, reply: Reply) -> Result<Answer, Fault> {
     match reply {
         Reply::WebSocket(open) => {
             let (transport, head) = streams::upgrade(node, call)?;
-            streams::stream(call, transport, head, open(transport))
+            match node.admission.seat(&call.identity) {
+                Ok(user) => Ok(streams::seated(call, (transport, head), open(transport), user)),
+                Err(crowded) => refuse(node, call, (transport, head), crowded),
+            }
         }
         Reply::Sse(open) => {
             let (transport, head) = streams::event_stream(call);
-            streams::stream(call, transport, head, open(transport))
+            streams::stream(node, call, (transport, head), open(transport))
         }
         Reply::Json(status, body) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -132,5 +140,19 @@ fn carry_out(node: &Node, call: &Call, reply: Reply) -> Result<Answer, Fault> {
         Reply::Publish(_) | Reply::NeedBody | Reply::Wait(..) => {
             Err(Fault::Bad("not_possible", "the request cannot be served like this".into()))
         }
+    }
+}
+
+/// Says no to a client that wants a WebSocket, in the way that the configuration wants.
+fn refuse(
+    node: &Node,
+    call: &Call,
+    (transport, head): (Transport, Vec<u8>),
+    error: AuthError,
+) -> Result<Answer, Fault> {
+    let why = Disconnect::policy("Connection limit reached");
+    match assembly::refuse(&node.config).web_socket(why, None, error.into())? {
+        Reply::WebSocket(open) => Ok(streams::seated(call, (transport, head), open(transport), None)),
+        _ => Err(error.into()),
     }
 }

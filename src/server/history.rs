@@ -27,7 +27,7 @@ pub async fn page(node: &Arc<Node>, call: &Call, name: &str) -> Result<Answer, F
     });
     let mut found = collect(&topic, &outcome, &wanted);
     if found.count == 0 && wanted.wait_seconds > 0 {
-        let _place = node.waiting.try_acquire().map_err(|_| Fault::too_many_waiting())?;
+        let _place = node.wait()?;
         let wait = Duration::from_secs(wanted.wait_seconds);
         // After the wait the page is empty, which is an answer.
         let _elapsed = tokio::time::timeout(wait, wait_for(&topic, &outcome, &wanted, &mut found)).await;

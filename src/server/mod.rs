@@ -5,13 +5,17 @@
 //! a shard, which writes the head of the response itself.
 
 mod accept;
+mod admission;
 mod answer;
 pub mod assembly;
+pub mod authority;
 mod bell;
+mod credentials;
 mod dialects;
 mod history;
 mod node;
 mod patient;
+mod proxies;
 mod publish;
 mod query;
 mod routes;
@@ -29,6 +33,7 @@ use crate::config::{Config, Listen};
 use crate::delivery::{Drain, sys};
 use crate::engine::Registry;
 use accept::Listener;
+use authority::Chores;
 use node::Node;
 
 /// Time between two sweeps; a part of the topics is swept each time.
@@ -44,20 +49,22 @@ pub fn prepare_process() {
 pub struct Server {
     node: Arc<Node>,
     listeners: Vec<Listener>,
+    chores: Chores,
 }
 
 impl Server {
     /// Opens the listeners and starts the shards. Must be called within a runtime.
     ///
     /// # Errors
-    /// An address cannot be listened on, or the system has no descriptors or threads left.
+    /// An address cannot be listened on, a key of tokens is missing, or the system has no descriptors or threads left.
     pub fn bind(config: Config) -> anyhow::Result<Self> {
         let open = |listen: &Listen| {
             Listener::open(listen, &config.delivery)
                 .with_context(|| format!("cannot listen on {}", listen.url()))
         };
         let listeners = config.general.listen.iter().map(open).collect::<anyhow::Result<_>>()?;
-        Ok(Self { node: Arc::new(Node::start(config)?), listeners })
+        let (node, chores) = Node::start(config)?;
+        Ok(Self { node: Arc::new(node), listeners, chores })
     }
 
     /// Where it listens, as URLs: the ports that the system chose.
@@ -78,7 +85,11 @@ impl Server {
             .into_iter()
             .map(|listener| accept::spawn(listener, Arc::clone(&self.node), drained.clone(), alive.clone()))
             .collect();
-        let sweeper = accept::background(sweep(Arc::clone(&self.node)));
+        let background = [
+            accept::background(sweep(Arc::clone(&self.node))),
+            accept::background(flush(Arc::clone(&self.node))),
+            accept::background(self.chores.run()),
+        ];
         drop(alive);
         shutdown.await;
         acceptors.iter().for_each(|acceptor| acceptor.abort());
@@ -86,10 +97,11 @@ impl Server {
         tracing::info!(seconds = deadline.as_secs(), "draining");
         self.node.set_draining();
         draining.send_replace(true);
+        self.node.publisher.close(self.node.clock.now());
         self.node.shards.drain(drain(&self.node));
         // Whoever has not finished at the deadline is cut: that is what a deadline is.
         let _cut = tokio::time::timeout(deadline, all_gone.recv()).await;
-        sweeper.abort();
+        background.iter().for_each(|task| task.abort());
         join_shards(self.node).await
     }
 }
@@ -117,5 +129,18 @@ async fn sweep(node: Arc<Node>) {
         ticks.tick().await;
         node.registry.sweep(part, node.clock.now());
         crossbeam_epoch::pin().flush();
+    }
+}
+
+/// Has events that are held back published when they are due.
+async fn flush(node: Arc<Node>) {
+    loop {
+        let now = node.clock.now();
+        let wait = match node.publisher.flush_due(now) {
+            Some(due) => Duration::from_micros(due.saturating_sub(now.micros)),
+            None => Duration::MAX,
+        };
+        // Either way it is time to look again.
+        let _elapsed = tokio::time::timeout(wait, node.publisher.due_earlier()).await;
     }
 }

@@ -1,23 +1,25 @@
 //! Everything that requests share.
 
-use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::admission::Admission;
+use super::answer::Fault;
 use super::assembly;
+use super::authority::{Authority, Chores};
+use super::proxies::Proxies;
 use crate::admin::metrics::Sources;
-use crate::auth::{Identity, Keys};
+use crate::auth::{Identity, Origins};
 use crate::config::Config;
 use crate::delivery::shard::Shared;
-use crate::delivery::{Clock, Leases, Shards};
+use crate::delivery::{Clock, Shards};
 use crate::dialect::protocol::Protocols;
-use crate::engine::{Counts, Lease, Registry};
+use crate::engine::{Counts, Registry};
 use crate::ingest::Publisher;
 use crate::json::fields::JsonFields;
-use crate::metrics::{HttpMetrics, PublishMetrics};
+use crate::metrics::{HttpMetrics, Limit, LimitMetrics, PublishMetrics};
 
 /// Topics made in one second that still get distinct epochs; the seconds are the higher digits.
 const EPOCHS_PER_SECOND: u64 = 1 << 20;
@@ -34,8 +36,10 @@ pub struct Node {
     pub shards: Shards,
     /// Time.
     pub clock: Clock,
-    /// Credentials.
-    pub keys: Arc<Keys>,
+    /// Who decides about credentials.
+    pub authority: Arc<Authority>,
+    /// Which pages may open streams.
+    pub origins: Origins,
     /// Connections under limits, by name.
     pub counts: Arc<Counts>,
     /// Whoever has yet to say who it is.
@@ -46,27 +50,22 @@ pub struct Node {
     pub publish_metrics: Arc<PublishMetrics>,
     /// What requests count.
     pub http_metrics: Arc<HttpMetrics>,
-    /// Places for requests that wait for an event.
-    pub waiting: Semaphore,
-    connections: Arc<AtomicUsize>,
+    /// What ran into limits.
+    pub limits: Arc<LimitMetrics>,
+    /// Who may come in.
+    pub admission: Admission,
+    /// Proxies in front.
+    pub proxies: Proxies,
+    waiting: Semaphore,
     draining: AtomicBool,
 }
 
-/// Why a connection was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Full {
-    /// The node has as many as it may.
-    Node,
-    /// The address has.
-    Address,
-}
-
 impl Node {
-    /// Starts the shards of `config`.
+    /// Starts the shards of `config`; what else must be run comes with it.
     ///
     /// # Errors
-    /// The system has no descriptors or threads left.
-    pub fn start(config: Config) -> io::Result<Self> {
+    /// A key of tokens that is missing, or the system has no descriptors or threads left.
+    pub fn start(config: Config) -> anyhow::Result<(Self, Chores)> {
         let clock = Clock::start();
         let first_epoch = clock.now().unix_ms / 1000 * EPOCHS_PER_SECOND;
         let registry = Registry::new(assembly::namespaces(&config), config.limits.topics, first_epoch);
@@ -74,20 +73,27 @@ impl Node {
         let publish_metrics = Arc::new(PublishMetrics::default());
         let publisher =
             Publisher::new(Arc::clone(&registry), Arc::clone(&publish_metrics), Arc::clone(&protocols));
-        let (publisher, keys) = (Arc::new(publisher), Arc::new(Keys::new(&config.keys, &config.roles)));
-        let counts = Arc::new(Counts::default());
+        let (counts, limits) = (Arc::new(Counts::default()), Arc::new(LimitMetrics::default()));
+        let publisher = Arc::new(publisher.paced(assembly::pace(&config, &limits)));
+        let (authority, chores) = Authority::new(&config, clock)?;
+        let authority = Arc::new(authority);
         let shared = Shared {
             registry: Arc::clone(&registry),
             publisher: Arc::clone(&publisher) as _,
             extract: Arc::new(JsonFields),
-            authenticator: Arc::clone(&keys) as _,
+            authenticator: Arc::clone(&authority) as _,
             counts: Arc::clone(&counts),
+            limits: Arc::clone(&limits),
             settings: assembly::settings(&config),
         };
-        Ok(Self {
+        let node = Self {
             shards: Shards::start(config.shards(), &shared, clock)?,
-            keys,
+            origins: Origins::new(&config.auth.origins, !config.auth.cookie.is_empty()),
+            authority,
+            admission: Admission::new(&config.limits, Arc::clone(&counts), Arc::clone(&limits)),
+            proxies: Proxies::new(&config.proxy),
             counts,
+            limits,
             protocols,
             nobody: Arc::new(Identity::nobody()),
             waiting: Semaphore::new(config.limits.waiting_reads),
@@ -96,39 +102,32 @@ impl Node {
             clock,
             publish_metrics,
             http_metrics: Arc::default(),
-            connections: Arc::default(),
             draining: AtomicBool::new(false),
             config,
-        })
+        };
+        Ok((node, chores))
     }
 
-    /// Places for a connection from `address` under the limits.
+    /// A place for a request that waits for an event.
     ///
     /// # Errors
-    /// Which limit is reached.
-    pub fn admit(&self, address: Option<IpAddr>) -> Result<Leases, Full> {
-        let limits = &self.config.limits;
-        let node = Lease::take(&self.connections, limits.connections).ok_or(Full::Node)?;
-        let Some(address) = address.filter(|_| limits.connections_per_ip > 0) else {
-            return Ok(vec![node]);
-        };
-        let place = self.counts.take(&format!("address:{address}"), limits.connections_per_ip);
-        Ok(vec![node, place.ok_or(Full::Address)?])
-    }
-
-    /// Connections now, streams included.
-    pub fn connections(&self) -> usize {
-        self.connections.load(Ordering::Acquire)
+    /// There is none.
+    pub fn wait(&self) -> Result<SemaphorePermit<'_>, Fault> {
+        let place = self.waiting.try_acquire().map_err(|_| Fault::too_many_waiting());
+        place.inspect_err(|_| self.limits.of(Limit::WaitingReads).add(1))
     }
 
     /// What `/metrics` shows.
     pub fn sources(&self) -> Sources {
+        self.limits.of(Limit::Topics).set(self.registry.refused());
         Sources {
             shards: self.shards.metrics(),
             publish: Arc::clone(&self.publish_metrics),
             http: Arc::clone(&self.http_metrics),
+            auth: Arc::clone(self.authority.metrics()),
+            limits: Arc::clone(&self.limits),
             topics: self.registry.len() as u64,
-            connections: self.connections() as u64,
+            connections: self.admission.connections() as u64,
         }
     }
 

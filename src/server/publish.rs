@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::StatusCode;
 use hyper::body::{Body, Incoming};
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_TYPE, RETRY_AFTER};
 
 use super::answer::{Answer, Fault, json};
 use super::node::Node;
@@ -19,6 +19,7 @@ use crate::json::batch::{Attributes, Batch, Report};
 use crate::json::envelope::Member;
 use crate::json::lines::{Line, Lines};
 use crate::json::text::{write_string, write_u64};
+use crate::metrics::Limit;
 
 /// `POST /v1/topics/{topic}`.
 pub async fn one_topic(
@@ -28,15 +29,30 @@ pub async fn one_topic(
     body: &mut Incoming,
 ) -> Result<Answer, Fault> {
     let attributes = checked(call, topic).inspect_err(|_| node.publisher.refused(1))?;
-    let content_type = query::header(&call.headers, CONTENT_TYPE).unwrap_or("application/octet-stream");
-    match content_type.split(';').next().unwrap_or_default().trim() {
-        "application/x-ndjson" => lines_of_topic(node, topic, &attributes, body).await,
-        media_type => {
-            let placed = one_event(node, topic, &attributes, body, (media_type, content_type)).await;
-            let placed = placed.inspect_err(|fault| count_refused(node, fault))?;
-            Ok(Answer::Response(json(StatusCode::OK, single(&placed))))
-        }
+    if media_type(call) == "application/x-ndjson" {
+        return lines_of_topic(node, call, topic, &attributes, body).await;
     }
+    let whole = whole(node, body).await;
+    answer_to_one(node, whole.and_then(|body| one_event(node, call, topic, &attributes, &body)))
+}
+
+/// The same for a single event whose body has been read.
+pub fn whole_event(node: &Node, call: &Call, topic: &str, body: &[u8]) -> Result<Answer, Fault> {
+    let placed = checked(call, topic).and_then(|attributes| one_event(node, call, topic, &attributes, body));
+    answer_to_one(node, placed)
+}
+
+fn answer_to_one(node: &Node, placed: Result<Placed, Fault>) -> Result<Answer, Fault> {
+    let placed = placed.inspect_err(|fault| count_refused(node, fault))?;
+    Ok(Answer::Response(json(StatusCode::OK, single(&placed))))
+}
+
+fn content_type(call: &Call) -> &str {
+    query::header(&call.headers, CONTENT_TYPE).unwrap_or("application/octet-stream")
+}
+
+fn media_type(call: &Call) -> &str {
+    content_type(call).split(';').next().unwrap_or_default().trim()
 }
 
 /// A single event that the publisher itself has refused is counted there.
@@ -53,19 +69,19 @@ fn checked(call: &Call, topic: &str) -> Result<Attributes, Fault> {
     attributes(call)
 }
 
-async fn one_event(
+fn one_event(
     node: &Node,
+    call: &Call,
     topic: &str,
     attributes: &Attributes,
-    body: &mut Incoming,
-    (media_type, content_type): (&str, &str),
+    body: &[u8],
 ) -> Result<Placed, Fault> {
-    let body = whole(node, body).await?;
-    let body = match media_type {
-        "application/json" => attributes.json(&body)?,
-        _ => attributes.binary(&body, content_type),
+    let body = match media_type(call) {
+        "application/json" => attributes.json(body)?,
+        _ => attributes.binary(body, content_type(call)),
     };
-    let mut placed = node.publisher.publish(topic, vec![body], node.clock.now())?;
+    let who = &call.identity.name;
+    let mut placed = node.publisher.publish_as(who, topic, vec![body], node.clock.now())?;
     match placed.places.pop() {
         Some(Err(unplaced)) => Err(unplaced.into()),
         place => {
@@ -94,15 +110,25 @@ fn attributes(call: &Call) -> Result<Attributes, Fault> {
 /// The body of one event.
 pub async fn whole(node: &Node, body: &mut Incoming) -> Result<Bytes, Fault> {
     let limit = node.config.limits.event_bytes;
-    let too_large = || Fault::TooLarge { what: "the event", limit, setting: "limits.event_bytes" };
+    let too_large = Fault::TooLarge { what: "the event", limit, setting: "limits.event_bytes" };
+    within(node, body, limit, too_large).await
+}
+
+/// A body of at most `limit` bytes.
+pub async fn within(
+    node: &Node,
+    body: &mut Incoming,
+    limit: usize,
+    too_large: Fault,
+) -> Result<Bytes, Fault> {
     if body.size_hint().lower() > limit as u64 {
-        return Err(too_large());
+        return Err(too_large);
     }
     let collected =
         tokio::time::timeout(node.config.timing.write_seconds, Limited::new(body, limit).collect());
     match collected.await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large),
         Ok(Err(_)) | Err(_) => Err(Fault::Incomplete),
     }
 }
@@ -126,11 +152,12 @@ fn single(placed: &Placed) -> Vec<u8> {
 
 async fn lines_of_topic(
     node: &Arc<Node>,
+    call: &Call,
     topic: &str,
     attributes: &Attributes,
     body: &mut Incoming,
 ) -> Result<Answer, Fault> {
-    let report = each_line(node, body, |batch, line, content| {
+    let report = each_line(node, call, body, |batch, line, content| {
         batch.add(topic, line, content, attributes).map_err(|invalid| invalid.to_string())
     });
     let report = report.await?;
@@ -150,7 +177,7 @@ async fn lines_of_topic(
 
 /// `POST /v1/publish`.
 pub async fn many_topics(node: &Arc<Node>, call: &Call, body: &mut Incoming) -> Result<Answer, Fault> {
-    let report = each_line(node, body, |batch, number, content| {
+    let report = each_line(node, call, body, |batch, number, content| {
         let routed = batch.route(number, content, None, |topic| call.identity.may(Action::Publish, topic));
         routed.map_err(|invalid| invalid.to_string())
     });
@@ -178,13 +205,23 @@ fn write_published(report: &Report, out: &mut Vec<u8>) {
 }
 
 fn reported(report: &Report, out: Vec<u8>) -> Answer {
-    let status = if report.all_failed() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-    Answer::Response(json(status, out))
+    let wait_ms = report.retry_after_ms();
+    let status = match wait_ms {
+        Some(_) => StatusCode::TOO_MANY_REQUESTS,
+        None if report.all_failed() => StatusCode::BAD_REQUEST,
+        None => StatusCode::OK,
+    };
+    let mut response = json(status, out);
+    if let Some(wait_ms) = wait_ms {
+        response.headers_mut().insert(RETRY_AFTER, wait_ms.div_ceil(1000).into());
+    }
+    Answer::Response(response)
 }
 
 /// Publishes the lines of a body as they arrive: what is in one piece of it goes in one batch per topic.
 async fn each_line(
     node: &Arc<Node>,
+    call: &Call,
     body: &mut Incoming,
     mut add: impl FnMut(&mut Batch, u64, &[u8]) -> Result<(), String>,
 ) -> Result<Report, Fault> {
@@ -192,7 +229,10 @@ async fn each_line(
     let (mut lines, mut report, mut left) =
         (Lines::new(limits.event_bytes), Report::default(), limits.body_bytes);
     let mut take = |batch: &mut Batch, report: &mut Report, line: Line<'_>| {
-        let content = line.content.map_err(|long| long.to_string());
+        let content = line.content.map_err(|long| {
+            node.limits.of(Limit::EventBytes).add(1);
+            long.to_string()
+        });
         if let Err(why) = content.and_then(|content| add(batch, line.number, content)) {
             report.failed(line.number, &why);
             node.publisher.refused(1);
@@ -208,13 +248,13 @@ async fn each_line(
         while let Some(line) = lines.next(&mut rest) {
             take(&mut batch, &mut report, line);
         }
-        publish(node, batch, &mut report)?;
+        publish(node, call, batch, &mut report)?;
     }
     let mut batch = Batch::default();
     if let Some(line) = lines.finish() {
         take(&mut batch, &mut report, line);
     }
-    publish(node, batch, &mut report)?;
+    publish(node, call, batch, &mut report)?;
     Ok(report)
 }
 
@@ -232,10 +272,11 @@ async fn piece(node: &Node, body: &mut Incoming) -> Result<Option<Bytes>, Fault>
     }
 }
 
-fn publish(node: &Node, batch: Batch, report: &mut Report) -> Result<(), Fault> {
+fn publish(node: &Node, call: &Call, batch: Batch, report: &mut Report) -> Result<(), Fault> {
     for group in batch.groups {
         let events = group.bodies.len() as u64;
-        let placed = node.publisher.publish(&group.topic, group.bodies, node.clock.now());
+        let who = &call.identity.name;
+        let placed = node.publisher.publish_as(who, &group.topic, group.bodies, node.clock.now());
         report.placed(&placed.inspect_err(|_| node.publisher.refused(events))?, &group.lines);
     }
     Ok(())

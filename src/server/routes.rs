@@ -1,26 +1,35 @@
 //! Which path leads where.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use hyper::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue};
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CONNECTION, COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL,
+    UPGRADE,
+};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Version};
 
 use super::answer::{Answer, Fault, json, with_type};
 use super::node::Node;
-use super::{dialects, history, publish, query, streams};
+use super::{credentials, dialects, history, publish, query, streams};
 use crate::admin;
-use crate::auth::{Action, AuthError, Identity, Verdict, token_from};
+use crate::auth::{Action, Identity, Places, Presented, Verdict, presented};
+use crate::json::text::write_string;
+use crate::json::time;
 use crate::limits::{DISCARD_BYTES_MAX, DISCARD_MS};
+use crate::metrics::Refused;
 
 /// What a handler needs of a request besides its body.
 pub struct Call {
     /// Who asks.
     pub identity: Arc<Identity>,
+    /// From where, as far as that is known.
+    pub address: Option<IpAddr>,
     /// The method.
     pub method: Method,
     /// Decoded parameters.
@@ -57,6 +66,9 @@ enum Route {
     Topics,
     Publish,
     Presence(String),
+    Tickets,
+    Revocations,
+    WhoAmI,
     Health,
     Ready,
     Metrics,
@@ -68,6 +80,9 @@ fn parse(path: &str) -> Route {
     match path {
         "/v1/topics" | "/v1/topics/" => Route::Topics,
         "/v1/publish" => Route::Publish,
+        "/v1/tickets" => Route::Tickets,
+        "/v1/revocations" => Route::Revocations,
+        "/v1/whoami" => Route::WhoAmI,
         "/health" => Route::Health,
         "/ready" => Route::Ready,
         "/metrics" => Route::Metrics,
@@ -81,9 +96,14 @@ fn parse(path: &str) -> Route {
 }
 
 /// Answers a request.
-pub async fn route(node: &Arc<Node>, request: Request<Incoming>) -> Answer {
+pub async fn route(node: &Arc<Node>, address: Option<IpAddr>, request: Request<Incoming>) -> Answer {
     let (parts, mut body) = request.into_parts();
-    let answer = dispatch(node, parts, &mut body).await;
+    let answer = dispatch(node, address, parts, &mut body).await;
+    let answer = answer.inspect_err(|fault| {
+        if let Some(limit) = fault.limit() {
+            node.limits.of(limit).add(1);
+        }
+    });
     match answer.unwrap_or_else(|fault| Answer::Response(fault.response())) {
         Answer::Response(mut response) => {
             if !discard(&mut body).await {
@@ -114,14 +134,20 @@ async fn discard(body: &mut Incoming) -> bool {
     tokio::time::timeout(Duration::from_millis(DISCARD_MS), all).await.unwrap_or(false)
 }
 
-async fn dispatch(node: &Arc<Node>, parts: Parts, body: &mut Incoming) -> Result<Answer, Fault> {
+async fn dispatch(
+    node: &Arc<Node>,
+    address: Option<IpAddr>,
+    parts: Parts,
+    body: &mut Incoming,
+) -> Result<Answer, Fault> {
     let route = parse(parts.uri.path());
     if let Some(answer) = open(node, &route, &parts.method)? {
         return Ok(answer);
     }
-    let verdict = identify(node, &parts.headers, parts.uri.query());
+    let verdict = identify(node, &parts.headers, parts.uri.query()).await?;
     let mut call = Call {
         identity: verdict.as_ref().map_or_else(|_| Arc::clone(&node.nobody), Arc::clone),
+        address,
         query: query::parse(parts.uri.query().unwrap_or_default()),
         chunks: parts.version == Version::HTTP_11,
         method: parts.method,
@@ -141,14 +167,50 @@ async fn dispatch(node: &Arc<Node>, parts: Parts, body: &mut Incoming) -> Result
         (Route::Publish, "GET") => streams::publish(node, &call),
         (Route::Topics, "GET") if call.is_upgrade() => streams::multiplex(node, &call),
         (Route::Topics, "GET") if query::find(&call.query, "topic").is_some() => {
-            streams::multiplex_sse(&call)
+            streams::multiplex_sse(node, &call)
         }
         (Route::Topics, "GET") => Ok(history::list(node, &call)),
         (Route::Presence(topic), "GET") => history::presence(node, &call, &topic),
+        (Route::Tickets, "POST") => credentials::ticket(node, &call),
+        (Route::Revocations, "POST") => credentials::revoke(node, &call, body).await,
+        (Route::Revocations, "GET") => credentials::revocations(node, &call),
+        (Route::Revocations, "DELETE") => credentials::restore(node, &call),
+        (Route::WhoAmI, "GET") => Ok(Answer::Response(json(StatusCode::OK, who_am_i(&call)))),
         (Route::Echo, "GET") if node.config.test_echo => streams::echo(node, &call),
+        (Route::Tickets, _) => Err(Fault::Method("POST")),
+        (Route::Revocations, _) => Err(Fault::Method("GET, POST, DELETE")),
         (Route::Topic(_) | Route::Publish, _) => Err(Fault::Method("GET, POST")),
-        (Route::Topics | Route::Presence(_), _) => Err(Fault::Method("GET")),
+        (Route::Topics | Route::Presence(_) | Route::WhoAmI, _) => Err(Fault::Method("GET")),
         _ => Err(Fault::NotFound("there is nothing at this path; docs/PROTOCOL.md lists what there is")),
+    }
+}
+
+/// What the server knows about the asker. Nobody in particular has no name.
+fn who_am_i(call: &Call) -> Vec<u8> {
+    let mut out = b"{\"user\":".to_vec();
+    let identity = &call.identity;
+    write_or_null(Some(identity.name.as_str()).filter(|name| !name.is_empty()), &mut out);
+    out.extend_from_slice(b",\"role\":");
+    write_string(&mut out, identity.role.name());
+    out.extend_from_slice(b",\"address\":");
+    write_or_null(call.address.map(|address| address.to_string()).as_deref(), &mut out);
+    out.extend_from_slice(b",\"expires\":");
+    match identity.expires_ms {
+        Some(end) => {
+            out.push(b'"');
+            time::write(&mut out, end);
+            out.push(b'"');
+        }
+        None => out.extend_from_slice(b"null"),
+    }
+    out.push(b'}');
+    out
+}
+
+fn write_or_null(text: Option<&str>, out: &mut Vec<u8>) {
+    match text {
+        Some(text) => write_string(out, text),
+        None => out.extend_from_slice(b"null"),
     }
 }
 
@@ -173,8 +235,32 @@ fn open(node: &Node, route: &Route, method: &Method) -> Result<Option<Answer>, F
     Ok(Some(Answer::Response(response)))
 }
 
-fn identify(node: &Node, headers: &HeaderMap, query: Option<&str>) -> Verdict {
-    let token = token_from(query::header(headers, AUTHORIZATION), query);
-    let missing = if token.is_none() { AuthError::Missing } else { AuthError::Invalid };
-    node.keys.identify(token.as_deref()).ok_or(missing).inspect_err(|_| node.http_metrics.unauthorized.add(1))
+/// Who asks. A page is looked at where its users could be harmed: where a stream begins that it could read, and where the
+/// browser has sent a credential by itself.
+async fn identify(node: &Node, headers: &HeaderMap, query: Option<&str>) -> Result<Verdict, Fault> {
+    let (protocols, cookies) = (query::all(headers, SEC_WEBSOCKET_PROTOCOL), query::all(headers, COOKIE));
+    let presented = presented(&Places {
+        authorization: query::header(headers, AUTHORIZATION),
+        query,
+        protocols: &protocols,
+        cookies: &cookies,
+        cookie: &node.config.auth.cookie,
+    });
+    let streams =
+        query::lists(headers, UPGRADE, "websocket") || query::lists(headers, ACCEPT, "text/event-stream");
+    if streams || matches!(presented, Some(Presented::Cookie(_))) {
+        check_origin(node, headers)?;
+    }
+    let verdict = node.authority.identify(presented.as_ref()).await;
+    Ok(verdict.inspect_err(|_| node.http_metrics.unauthorized.add(1)))
+}
+
+fn check_origin(node: &Node, headers: &HeaderMap) -> Result<(), Fault> {
+    // One that is no text is nobody's.
+    let origin = headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or("null"));
+    if origin.is_none_or(|origin| node.origins.allow(origin, query::header(headers, HOST))) {
+        return Ok(());
+    }
+    node.authority.metrics().refused[Refused::Origin as usize].add(1);
+    Err(Fault::Origin)
 }

@@ -1,19 +1,23 @@
 //! Requests that become streams: what they ask for, and the head of the response.
 
-use hyper::header::HeaderValue;
+use std::sync::Arc;
+
+use hyper::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 
 use super::answer::{Answer, Fault};
 use super::node::Node;
 use super::query;
 use super::routes::Call;
 use super::takeover::Takeover;
-use crate::auth::Action;
+use crate::auth::{Action, subprotocol};
+use crate::delivery::Leases;
 use crate::dialect::echo::Echo;
 use crate::dialect::topics::{Multiplex, MultiplexSse, Publisher, Reader, parse_reader, parse_sse};
-use crate::dialect::{Dialect, Start, Transport};
-use crate::engine::TopicError;
+use crate::dialect::{Dialect, Refusal, Start, Transport, protocol};
 use crate::engine::name::{Pattern, validate_readable};
+use crate::engine::{Lease, Topic, TopicError};
 use crate::ingest::publisher::check_name;
+use crate::metrics::Limit;
 use crate::wire::websocket;
 
 /// Whether a read of one topic is a stream.
@@ -29,25 +33,26 @@ pub fn read(node: &Node, call: &Call, topic: &str) -> Result<Answer, Fault> {
     if wanted.start != Start::Now {
         call.check(Action::History, topic)?;
     }
+    check_room(node, topic)?;
     let (transport, head) = begin(node, call)?;
-    stream(call, transport, head, Box::new(Reader::new(transport, wanted)))
+    stream(node, call, (transport, head), Box::new(Reader::new(transport, wanted)))
 }
 
 /// Many topics over a WebSocket.
 pub fn multiplex(node: &Node, call: &Call) -> Result<Answer, Fault> {
     let (transport, head) = upgrade(node, call)?;
-    stream(call, transport, head, Box::new(Multiplex::new(transport)))
+    stream(node, call, (transport, head), Box::new(Multiplex::new(transport)))
 }
 
 /// Many topics over SSE.
-pub fn multiplex_sse(call: &Call) -> Result<Answer, Fault> {
+pub fn multiplex_sse(node: &Node, call: &Call) -> Result<Answer, Fault> {
     let (wanted, positions) = parse_sse(&call.query, query::header(&call.headers, "last-event-id"))?;
     for wanted in &wanted {
         check_readable(&wanted.topic)?;
         call.check(Action::Subscribe, &wanted.topic)?;
     }
     let (transport, head) = event_stream(call);
-    stream(call, transport, head, Box::new(MultiplexSse::new(transport, wanted, positions)))
+    stream(node, call, (transport, head), Box::new(MultiplexSse::new(transport, wanted, positions)))
 }
 
 /// Publishing over a WebSocket.
@@ -58,23 +63,55 @@ pub fn publish(node: &Node, call: &Call) -> Result<Answer, Fault> {
         call.check(Action::Publish, topic)?;
     }
     let (transport, head) = upgrade(node, call)?;
-    stream(call, transport, head, Box::new(Publisher::new(topic)))
+    stream(node, call, (transport, head), Box::new(Publisher::new(topic)))
 }
 
 /// The route for conformance suites.
 pub fn echo(node: &Node, call: &Call) -> Result<Answer, Fault> {
     let (transport, head) = upgrade(node, call)?;
-    stream(call, transport, head, Box::new(Echo))
+    stream(node, call, (transport, head), Box::new(Echo))
 }
 
+/// A stream, if its user may have one more.
+///
+/// # Errors
+/// The user may not.
 pub fn stream(
+    node: &Node,
     call: &Call,
-    transport: Transport,
-    head: Vec<u8>,
+    opened: (Transport, Vec<u8>),
     dialect: Box<dyn Dialect>,
 ) -> Result<Answer, Fault> {
-    let identity = std::sync::Arc::clone(&call.identity);
-    Ok(Answer::Stream(Box::new(Takeover { dialect, transport, head, identity })))
+    let user = node.admission.seat(&call.identity)?;
+    Ok(seated(call, opened, dialect, user))
+}
+
+/// A stream whose user has `user` as its place, if it needs one.
+pub fn seated(
+    call: &Call,
+    (transport, head): (Transport, Vec<u8>),
+    dialect: Box<dyn Dialect>,
+    user: Option<Lease>,
+) -> Answer {
+    let identity = Arc::clone(&call.identity);
+    tracing::debug!(user = identity.name, address = ?call.address, ?transport, "a stream begins");
+    let leases = Leases { places: Vec::new(), user };
+    Answer::Stream(Box::new(Takeover { dialect, transport, head, identity, leases }))
+}
+
+/// Whether one more may read a topic; asked before the head is written, and again, without a race, when reading begins.
+fn check_room(node: &Node, topic: &str) -> Result<(), Fault> {
+    let limit = node.config.limits.connections_per_topic;
+    let full = |topic: Arc<Topic>| limit > 0 && topic.subscribers() >= limit;
+    if !node.registry.find(topic).is_some_and(full) {
+        return Ok(());
+    }
+    node.limits.of(Limit::ConnectionsPerTopic).add(1);
+    let refusal = Refusal::TopicFull;
+    let wait_ms = refusal.retry_after_ms().unwrap_or_default();
+    let fault =
+        protocol::Fault { code: refusal.code(), ..protocol::Fault::limited(refusal.to_string(), wait_ms) };
+    Err(fault.into())
 }
 
 /// A name that can be read, or a pattern.
@@ -113,7 +150,8 @@ pub fn upgrade(node: &Node, call: &Call) -> Result<(Transport, Vec<u8>), Fault> 
     let offers = call.headers.get_all("sec-websocket-extensions").iter().map(HeaderValue::as_bytes);
     let deflate = if node.config.delivery.deflate { websocket::negotiate(offers) } else { None };
     let mut head = Vec::with_capacity(192);
-    websocket::write_switching_protocols(&mut head, key, deflate);
+    let protocols = query::all(&call.headers, SEC_WEBSOCKET_PROTOCOL);
+    websocket::write_switching_protocols(&mut head, key, deflate, subprotocol(&protocols));
     Ok((if deflate.is_some() { Transport::Deflate } else { Transport::WebSocket }, head))
 }
 

@@ -17,15 +17,18 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::watch;
 
-use super::accept::Accepted;
-use super::answer::{Answer, Body};
+use super::accept::{self, Accepted};
+use super::admission::Full;
+use super::answer::{Answer, Body, Fault};
 use super::node::Node;
 use super::patient::Patient;
+use super::proxies::{self, Peer};
 use super::routes;
-use super::socket::Reclaim;
+use super::socket::{Ahead, Reclaim};
 use crate::auth::Identity;
 use crate::delivery::{Handoff, Leases};
-use crate::dialect::{Dialect, Transport};
+use crate::dialect::{Dialect, Transport, protocol};
+use crate::metrics::{Limit, LimitMetrics};
 
 /// A stream that begins: everything about it but the socket.
 pub struct Takeover {
@@ -37,24 +40,36 @@ pub struct Takeover {
     pub head: Vec<u8>,
     /// Who it is.
     pub identity: Arc<Identity>,
+    /// Its places under limits besides those of its connection.
+    pub leases: Leases,
 }
 
 /// Serves one connection until it ends or becomes a stream.
-pub async fn serve(node: Arc<Node>, socket: Accepted, leases: Leases, draining: watch::Receiver<bool>) {
-    match socket {
-        Accepted::Tcp(socket) => serve_socket(&node, socket, leases, draining).await,
-        Accepted::Unix(socket) => serve_socket(&node, socket, leases, draining).await,
-    }
-}
-
-async fn serve_socket(
-    node: &Arc<Node>,
-    socket: impl Reclaim,
+pub async fn serve(
+    node: Arc<Node>,
+    (socket, peer): (Accepted, Peer),
     leases: Leases,
     draining: watch::Receiver<bool>,
 ) {
-    let Some((takeover, socket, read_ahead)) = http(node, socket, draining).await else { return };
-    let Takeover { dialect, transport, head, identity } = takeover;
+    match socket {
+        Accepted::Tcp(socket) => serve_socket(&node, (socket, peer), leases, draining).await,
+        Accepted::Unix(socket) => serve_socket(&node, (socket, peer), leases, draining).await,
+    }
+}
+
+async fn serve_socket<S: Reclaim>(
+    node: &Arc<Node>,
+    (socket, peer): (S, Peer),
+    mut leases: Leases,
+    draining: watch::Receiver<bool>,
+) {
+    let Some((socket, peer)) = meet(node, socket, peer, &mut leases).await else { return };
+    let Some((takeover, socket, read)) = http(node, socket, peer, draining).await else { return };
+    let Takeover { dialect, transport, head, identity, leases: more } = takeover;
+    leases.places.extend(more.places);
+    leases.user = more.user;
+    let (socket, unread) = socket.into_parts();
+    let read_ahead = if unread.is_empty() { read } else { [read, unread].concat().into() };
     match socket.reclaim() {
         Ok(socket) => {
             let handoff = Handoff { socket, dialect, transport, head, read_ahead, identity, leases };
@@ -64,17 +79,60 @@ async fn serve_socket(
     }
 }
 
-type Taken<S> = (Takeover, S, bytes::Bytes);
+/// Lets a proxy say whom it connects, and that one in; `None` when the connection has ended with that.
+async fn meet<S: Reclaim>(
+    node: &Node,
+    mut socket: S,
+    peer: Peer,
+    leases: &mut Leases,
+) -> Option<(Ahead<S>, Peer)> {
+    if !node.proxies.announces(peer) {
+        return Some((Ahead::new(socket, Vec::new()), peer));
+    }
+    let limit = node.config.limits.header_seconds;
+    let said = match tokio::time::timeout(limit, proxies::read_header(&mut socket)).await {
+        Ok(Ok(said)) => said,
+        failed => {
+            let why = failed.map_or_else(|late| late.to_string(), |ended| format!("{:?}", ended.err()));
+            node.http_metrics.bad_proxy_headers.add(1);
+            tracing::warn!(proxy = ?peer.address, %why, "a proxy sent no PROXY protocol header");
+            return None;
+        }
+    };
+    let (address, ahead) = said;
+    let client = address.map_or(peer, |address| node.proxies.peer(Some(address)));
+    let socket = Ahead::new(socket, ahead);
+    match admit(node, client, leases) {
+        Ok(()) => Some((socket, client)),
+        Err(full) => {
+            node.http_metrics.refused_connections.add(1);
+            accept::turn_away(socket, full).await;
+            None
+        }
+    }
+}
+
+/// Counts a client that a proxy has connected.
+fn admit(node: &Node, client: Peer, leases: &mut Leases) -> Result<(), Full> {
+    let address = client.address.filter(|_| !client.trusted);
+    node.admission.connect(address, node.clock.now())?;
+    leases.places.extend(node.admission.place(address)?);
+    Ok(())
+}
+
+type Taken<S> = (Takeover, Ahead<S>, bytes::Bytes);
 
 /// Drives hyper until the connection ends (`None`) or one of its requests asks for a stream.
-async fn http<S>(node: &Arc<Node>, socket: S, mut draining: watch::Receiver<bool>) -> Option<Taken<S>>
-where
-    S: Reclaim,
-{
+async fn http<S: Reclaim>(
+    node: &Arc<Node>,
+    socket: Ahead<S>,
+    peer: Peer,
+    mut draining: watch::Receiver<bool>,
+) -> Option<Taken<S>> {
     let left: Slot = Arc::default();
     let service = {
         let (node, left) = (Arc::clone(node), Arc::clone(&left));
-        service_fn(move |request| Box::pin(respond(Arc::clone(&node), Arc::clone(&left), request)))
+        service_fn(move |request| Box::pin(respond(Arc::clone(&node), peer, Arc::clone(&left), request)))
     };
     let limits = &node.config.limits;
     let socket = Patient::new(socket, node.config.timing.write_seconds);
@@ -99,7 +157,10 @@ where
         let ended = connection.poll_without_shutdown(cx);
         match take(&left) {
             Some(takeover) => Poll::Ready(Some(takeover)),
-            None => ended.map(|_ended| None),
+            None => ended.map(|ended| {
+                count_failure(&node.limits, ended);
+                None
+            }),
         }
     })
     .await?;
@@ -113,15 +174,36 @@ fn take(slot: &Slot) -> Option<Takeover> {
     crate::sync::lock(slot).take()
 }
 
+/// A head that is too large or too slow is refused by hyper itself.
+fn count_failure(limits: &LimitMetrics, ended: hyper::Result<()>) {
+    match ended {
+        Err(error) if error.is_parse_too_large() => limits.of(Limit::HeaderBytes).add(1),
+        Err(error) if error.is_timeout() => limits.of(Limit::HeaderSeconds).add(1),
+        _ => {}
+    }
+}
+
 async fn respond(
     node: Arc<Node>,
+    peer: Peer,
     left: Slot,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     node.http_metrics.requests.add(1);
-    match routes::route(&node, request).await {
+    let client = node.proxies.client(peer, request.headers());
+    // Whoever is its own peer was counted when it came.
+    let newcomer = client.address.filter(|_| peer.trusted && !client.trusted);
+    let place = match node.admission.place(newcomer) {
+        Ok(place) => place,
+        Err(full) => return Ok(Fault::from(protocol::Fault::from(full)).response()),
+    };
+    match routes::route(&node, client.address, request).await {
         Answer::Response(response) => Ok(response),
-        Answer::Stream(takeover) => {
+        Answer::Stream(mut takeover) => {
+            if let Err(full) = node.admission.connect(newcomer, node.clock.now()) {
+                return Ok(Fault::from(protocol::Fault::from(full)).response());
+            }
+            takeover.leases.places.extend(place);
             *crate::sync::lock(&left) = Some(*takeover);
             pending().await
         }

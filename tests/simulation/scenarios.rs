@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use millrace::auth::{Action, Grants, Identity, Keys, Role};
-use millrace::config::{KeyConfig, Pattern as Granted, Roles};
+use millrace::auth::{Action, Credentials, Grants, Identity, Role};
+use millrace::config::{Config, KeyConfig, Pattern as Granted};
 use millrace::delivery::Handoff;
 use millrace::delivery::mailbox::{Alarm, Mailbox};
 use millrace::delivery::shard::{Settings, Shard, Shared};
@@ -54,14 +54,16 @@ impl Stage {
             subscriptions: 10,
             outbox_bytes: 1 << 20,
             seed: 1,
+            ..Settings::default()
         };
         let extract = Arc::new(Meddling(Arc::clone(&chaos)));
         let shared = Shared {
             registry,
             publisher: Arc::clone(&recorder) as _,
             extract,
-            authenticator: Arc::new(Keys::new(&[], &Roles::default())),
+            authenticator: Arc::new(Credentials::new(&Config::default(), Vec::new())),
             counts: Arc::default(),
+            limits: Arc::default(),
             settings,
         };
         let net = SimNet { wires: Rc::clone(&wires), chaos: Arc::clone(&chaos) };

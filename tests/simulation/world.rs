@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use millrace::auth::Keys;
-use millrace::config::Roles;
+use millrace::auth::Credentials;
+use millrace::config::Config;
 use millrace::delivery::mailbox::{Alarm, Letter, Mailbox};
 use millrace::delivery::shard::{Settings, Shard, Shared};
 use millrace::delivery::{Drain, Handoff};
@@ -116,26 +116,27 @@ impl World {
     fn post(&mut self, registry: &Arc<Registry>) -> Post {
         let settings = Settings {
             ping_ms: self.rng.pick(&[0, 700, 2000]),
-            idle_ms: 0,
             message_bytes: 1 << 20,
             subscriptions: 1000,
             outbox_bytes: 1 << 20,
             seed: self.rng.next(),
+            ..Settings::default()
         };
         let shared = Shared {
             registry: Arc::clone(registry),
             publisher: Arc::clone(&self.recorder) as _,
             extract: Arc::new(Meddling(Arc::clone(&self.chaos))),
-            authenticator: Arc::new(Keys::new(&[], &Roles::default())),
+            authenticator: Arc::new(Credentials::new(&Config::default(), Vec::new())),
             counts: Arc::default(),
+            limits: Arc::default(),
             settings,
         };
         let bell = Arc::new(Bell::default());
         let mailbox = Arc::new(Mailbox::new(Box::new(Rope(Arc::clone(&bell)))));
         let metrics = Arc::new(ShardMetrics::default());
         let net = SimNet { wires: Rc::clone(&self.wires), chaos: Arc::clone(&self.chaos) };
-        let (copies, now) = ((Arc::clone(&mailbox), Arc::clone(&metrics)), self.chaos.now());
-        let shard = Shard::new(net, shared, copies.0, copies.1, now, no_sockets);
+        let (inbox, counters, now) = (Arc::clone(&mailbox), Arc::clone(&metrics), self.chaos.now());
+        let shard = Shard::new(net, shared, inbox, counters, now, no_sockets);
         Post { shard, mailbox, metrics, bell, due_micros: 0 }
     }
 

@@ -3,13 +3,15 @@
 #![allow(clippy::disallowed_methods, reason = "tests read the clock and wait")]
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use millrace::config::Config;
 use millrace::server::Server;
 use millrace::wire::websocket::{Decoder, Incoming, Input, Intake, Opcode, Role, encode_masked};
+use sha2::{Digest, Sha256};
+use socket2::{Domain, Socket, Type};
 use tokio::sync::oneshot;
 
 /// How long anything that should happen may take.
@@ -179,6 +181,58 @@ pub fn read_head(socket: &mut TcpStream) -> String {
         head.push(byte[0]);
     }
     String::from_utf8(head).unwrap()
+}
+
+/// Keys that may do everything, named as they are.
+pub fn keys(names: &[&str]) -> String {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let all = "publish = [\"**\"]\nsubscribe = [\"**\"]\n";
+    let key = |name: &&str| {
+        let hash = hex(&Sha256::digest(name.as_bytes()));
+        format!("[[keys]]\nname = \"{name}\"\nhash = \"sha256:{hash}\"\n{all}")
+    };
+    names.iter().map(key).collect()
+}
+
+/// The header of a credential.
+pub fn bearer(name: &str) -> String {
+    format!("authorization: Bearer {name}\r\n")
+}
+
+/// A connection from one of this machine's own addresses.
+pub fn connect_from(source: &str, server: &Running) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&format!("{source}:0").parse::<SocketAddr>().unwrap().into()).unwrap();
+    socket.connect(&server.address.parse::<SocketAddr>().unwrap().into()).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.into()
+}
+
+/// What comes back until the server ends the connection.
+pub fn exchange(mut socket: TcpStream, bytes: &[u8]) -> String {
+    socket.write_all(bytes).unwrap();
+    let mut answer = Vec::new();
+    // A reset ends it as well.
+    let _ended = socket.read_to_end(&mut answer);
+    String::from_utf8(answer).unwrap()
+}
+
+/// A request without a body, on a connection of its own.
+pub fn ask(target: &str, headers: &str) -> Vec<u8> {
+    format!("GET {target} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{headers}\r\n").into_bytes()
+}
+
+/// What a limit has refused.
+pub fn limited(server: &Running, limit: &str) -> f64 {
+    let page = server.get("/metrics");
+    let name = format!("millrace_limited_total{{limit=\"{limit}\"}} ");
+    body(&page).lines().find_map(|line| line.strip_prefix(&name)).unwrap().parse().unwrap()
+}
+
+/// A metric by its whole name.
+pub fn metric(server: &Running, name: &str) -> f64 {
+    let page = server.get("/metrics");
+    body(&page).lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap().parse().unwrap()
 }
 
 /// Asks again until `holds`, for what happens on another thread.

@@ -18,7 +18,9 @@ impl Matcher {
         let (mut pattern, mut line) = (pattern, line);
         let mut before = ' ';
         while let Some(next) = pattern.chars().next() {
-            let taken = if let Some(rest) = pattern.strip_prefix("$E") {
+            let taken = if pattern == "…" {
+                return true;
+            } else if let Some(rest) = pattern.strip_prefix("$E") {
                 pattern = rest;
                 self.number(line)
             } else if next == '*' && before == ':' {
@@ -58,5 +60,6 @@ fn lines_are_matched() {
     assert!(matcher.matches("\"$E:1\" $E", "\"77:1\" 77"));
     assert!(!matcher.matches("$E", "78"));
     assert!(matcher.matches("retry: *", "retry: 1000") && !matcher.matches("{\"a\":*}", "{\"a\":1,\"b\":2}"));
+    assert!(matcher.matches("{\"a\":1,…", "{\"a\":1,\"b\":2}") && !matcher.matches("…}", "x"));
     assert_eq!(matcher.fill_in("$E:3"), "77:3");
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use millrace::auth::{AuthError, Identity, Keys};
+use millrace::auth::{Credentials, Identity, Places, Presented, Verdict, presented};
 use millrace::config::Config;
 use millrace::delivery::Handoff;
 use millrace::delivery::mailbox::{Alarm, Letter, Mailbox};
@@ -103,7 +103,7 @@ pub struct Simulated {
     publisher: Arc<Publisher>,
     protocols: Arc<Protocols>,
     counts: Arc<Counts>,
-    keys: Arc<Keys>,
+    credentials: Arc<Credentials>,
     pipes: Pipes,
     /// Streams by letter: their pipe, which is their token too as none is removed before the end.
     peers: BTreeMap<char, (usize, Peer)>,
@@ -116,15 +116,17 @@ impl Simulated {
         let now = at(1_000_000);
         let registry = Arc::new(Registry::new(assembly::namespaces(&config), config.limits.topics, 1000));
         let protocols = Arc::new(assembly::protocols(&config));
-        let publisher = Publisher::new(Arc::clone(&registry), Arc::default(), Arc::clone(&protocols));
-        let (publisher, keys) = (Arc::new(publisher), Arc::new(Keys::new(&config.keys, &config.roles)));
+        let publisher = Publisher::new(Arc::clone(&registry), Arc::default(), Arc::clone(&protocols))
+            .paced(assembly::pace(&config, &Arc::default()));
+        let (publisher, credentials) = (Arc::new(publisher), Arc::new(Credentials::new(&config, Vec::new())));
         let counts = Arc::new(Counts::default());
         let shared = Shared {
             registry: Arc::clone(&registry),
             publisher: Arc::clone(&publisher) as _,
             extract: Arc::new(JsonFields),
-            authenticator: Arc::clone(&keys) as _,
+            authenticator: Arc::clone(&credentials) as _,
             counts: Arc::clone(&counts),
+            limits: Arc::default(),
             settings: Settings { seed: 1, ..assembly::settings(&config) },
         };
         let (mailbox, pipes) = (Arc::new(Mailbox::new(Box::new(Silent))), Pipes::default());
@@ -137,7 +139,7 @@ impl Simulated {
             publisher,
             protocols,
             counts,
-            keys,
+            credentials,
             pipes,
             peers: BTreeMap::new(),
             now,
@@ -163,17 +165,29 @@ impl Simulated {
         }
     }
 
-    /// The state machine for a path, of whichever protocol serves it.
-    fn dialect(&self, transport: Transport, path: &str, query: &[(String, String)]) -> Box<dyn Dialect> {
-        let token = query.iter().find(|(name, _)| name == "token").map(|(_, value)| value.as_str());
-        let missing = if token.is_none() { AuthError::Missing } else { AuthError::Invalid };
+    /// Who sends a request.
+    fn verdict(&self, request: &Request<'_>) -> Verdict {
+        let places = Places {
+            authorization: request.header("authorization"),
+            query: Some(request.query_text),
+            ..Places::default()
+        };
+        let token = match presented(&places) {
+            Some(Presented::Token(token)) => Some(token),
+            _ => None,
+        };
+        self.credentials.identify(token.as_deref(), self.now.unix_ms)
+    }
+
+    /// The state machine for a request, of whichever protocol serves it.
+    fn dialect(&self, transport: Transport, request: &Request<'_>, verdict: &Verdict) -> Box<dyn Dialect> {
         let call = Call {
             method: Method::Get,
-            path,
-            query,
-            header: &|_| None,
+            path: request.path,
+            query: &request.query,
+            header: &|name| request.header(name).map(str::to_owned),
             upgrade: transport.is_websocket(),
-            credential: &self.keys.identify(token).ok_or(missing),
+            credential: verdict,
             body: None,
             waited: false,
             node: Node {
@@ -185,8 +199,8 @@ impl Simulated {
         };
         match self.protocols.serve(&call) {
             Some(Ok(Reply::WebSocket(open) | Reply::Sse(open))) => open(transport),
-            Some(_) => panic!("{path} is no stream"),
-            None => native(transport, path, query),
+            Some(_) => panic!("{} is no stream", request.path),
+            None => native(transport, request.path, &request.query),
         }
     }
 
@@ -201,9 +215,8 @@ impl crate::Server for Simulated {
     fn open(&mut self, stream: char, transport: &str, target: &str) {
         let socket = self.pipes.borrow().len();
         self.pipes.borrow_mut().push(Pipe::default());
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let query = pairs(query);
-        let token = query.iter().find(|(name, _)| name == "token").map(|(_, value)| value.as_str());
+        let request = Request::parse(target);
+        let verdict = self.verdict(&request);
         let transport_kind = match transport {
             "ws" => Transport::WebSocket,
             "sse" => Transport::SseChunked,
@@ -211,11 +224,11 @@ impl crate::Server for Simulated {
         };
         let handoff = Handoff {
             socket,
-            dialect: self.dialect(transport_kind, path, &query),
+            dialect: self.dialect(transport_kind, &request, &verdict),
             transport: transport_kind,
             head: Vec::new(),
             read_ahead: Default::default(),
-            identity: self.keys.identify(token).unwrap_or_else(|| Arc::new(Identity::nobody())),
+            identity: verdict.unwrap_or_else(|_| Arc::new(Identity::nobody())),
             leases: Default::default(),
         };
         self.peers.insert(stream, (socket, Peer::new(transport)));
@@ -240,7 +253,8 @@ impl crate::Server for Simulated {
         let (what, rest) = event.split_once(' ').unwrap_or((event, ""));
         match (what, rest) {
             ("publish", _) => {
-                let (topic, json) = rest.split_once(' ').unwrap();
+                let (target, json) = rest.split_once(' ').unwrap();
+                let topic = target.split('?').next().unwrap();
                 let body = Attributes::default().json(json.as_bytes()).unwrap();
                 let placed = self.publisher.publish(topic, vec![body], self.now).unwrap();
                 assert!(placed.places.iter().all(Result::is_ok), "{:?}", placed.places);
@@ -299,6 +313,26 @@ fn native(transport: Transport, path: &str, query: &[(String, String)]) -> Box<d
 /// Both clocks.
 fn at(micros: u64) -> Now {
     Now { unix_ms: 1_799_999_999_000 + micros / 1000, micros }
+}
+
+/// A request for a stream: `path?query`, and perhaps a header behind it.
+struct Request<'a> {
+    path: &'a str,
+    query_text: &'a str,
+    query: Vec<(String, String)>,
+    header: Option<(&'a str, &'a str)>,
+}
+
+impl<'a> Request<'a> {
+    fn parse(text: &'a str) -> Self {
+        let (target, header) = text.split_once(' ').unwrap_or((text, ""));
+        let (path, query_text) = target.split_once('?').unwrap_or((target, ""));
+        Self { path, query_text, query: pairs(query_text), header: header.split_once(": ") }
+    }
+
+    fn header(&self, name: &str) -> Option<&'a str> {
+        self.header.filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
 }
 
 fn pairs(query: &str) -> Vec<(String, String)> {

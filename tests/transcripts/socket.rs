@@ -45,7 +45,8 @@ impl crate::Server for Socket {
             "sse" => "accept: text/event-stream\r\n",
             _ => "accept: application/x-ndjson\r\n",
         };
-        write!(socket, "GET {target} HTTP/1.1\r\nhost: test\r\n{headers}\r\n").unwrap();
+        let (target, header) = target.split_once(' ').unwrap_or((target, "x-no-header: of its own"));
+        write!(socket, "GET {target} HTTP/1.1\r\nhost: test\r\n{headers}{header}\r\n\r\n").unwrap();
         let head = read_head(&mut socket);
         assert!(head.starts_with("HTTP/1.1 101") || head.starts_with("HTTP/1.1 200"), "{target}: {head}");
         self.streams.insert(stream, (socket, Peer::new(transport)));

@@ -3,19 +3,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+pub use super::super::position::write as write_position;
 use super::super::{Gap, Outcome, Refusal};
+use crate::auth::Identity;
 use crate::engine::presence::Member;
 use crate::engine::{Content, Entry, Topic};
 use crate::error::Disconnect;
-use crate::json::text::{fold_line_breaks, write_string, write_u64};
+use crate::json::text::{fold_line_breaks, write_retry_after, write_string, write_u64};
 use crate::json::time;
-
-/// Appends `epoch:offset`.
-pub fn write_position(epoch: u64, offset: u64, out: &mut Vec<u8>) {
-    write_u64(out, epoch);
-    out.push(b':');
-    write_u64(out, offset);
-}
 
 fn put(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
@@ -121,7 +116,10 @@ pub(super) fn published(topic: &Topic, offset: u64, duplicate: bool, reference: 
     let mut out = Vec::new();
     put_string(&mut out, "{\"type\":\"published\",\"topic\":", topic.name());
     put_number(&mut out, ",\"epoch\":", topic.epoch());
-    put_number(&mut out, ",\"offset\":", offset);
+    match offset {
+        0 => put(&mut out, ",\"offset\":null,\"held\":true"),
+        offset => put_number(&mut out, ",\"offset\":", offset),
+    }
     if duplicate {
         put(&mut out, ",\"duplicate\":true");
     }
@@ -133,6 +131,22 @@ pub(super) fn pong(now_ms: u64, reference: Option<&str>) -> Vec<u8> {
     put(&mut out, "{\"type\":\"pong\",\"timestamp\":\"");
     time::write(&mut out, now_ms);
     out.push(b'"');
+    finish(out, reference)
+}
+
+/// Who the client is from now on.
+pub(super) fn authenticated(identity: &Identity, reference: Option<&str>) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_string(&mut out, "{\"type\":\"authenticated\",\"user\":", &identity.name);
+    put(&mut out, ",\"expires\":");
+    match identity.expires_ms {
+        Some(end) => {
+            out.push(b'"');
+            time::write(&mut out, end);
+            out.push(b'"');
+        }
+        None => put(&mut out, "null"),
+    }
     finish(out, reference)
 }
 
@@ -176,13 +190,26 @@ pub(super) fn closed(why: Disconnect) -> Vec<u8> {
 }
 
 pub(super) fn refused(refusal: &Refusal, reference: Option<&str>) -> Vec<u8> {
-    error(refusal.code(), &refusal.to_string(), reference)
+    error_until(refusal.code(), &refusal.to_string(), refusal.retry_after_ms(), reference)
+}
+
+/// The answer to a message that came too fast.
+pub(super) fn limited(retry_after_ms: u64, reference: Option<&str>) -> Vec<u8> {
+    let text = "messages come faster than this connection may send them; this one was not looked at";
+    error_until("rate_limited", text, Some(retry_after_ms), reference)
 }
 
 pub(super) fn error(code: &str, message: &str, reference: Option<&str>) -> Vec<u8> {
+    error_until(code, message, None, reference)
+}
+
+fn error_until(code: &str, message: &str, retry_after_ms: Option<u64>, reference: Option<&str>) -> Vec<u8> {
     let mut out = Vec::new();
     put_string(&mut out, "{\"type\":\"error\",\"code\":", code);
     put_string(&mut out, ",\"message\":", message);
+    if let Some(millis) = retry_after_ms {
+        write_retry_after(&mut out, millis);
+    }
     finish(out, reference)
 }
 

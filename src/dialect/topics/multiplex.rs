@@ -10,8 +10,9 @@ use serde_json::value::RawValue;
 use super::super::{Dialect, Gap, Host, Message, Refusal, Start, Subscribe, Transport};
 use super::request::{parse_from, parse_position, parse_since};
 use super::{messages, view};
+use crate::auth::AuthError;
 use crate::engine::filter::Filter;
-use crate::engine::{Body, Topic};
+use crate::engine::{Body, Placed, Published, Topic};
 use crate::error::Disconnect;
 use crate::json::batch::Attributes;
 use crate::json::{envelope, filter};
@@ -21,6 +22,8 @@ use crate::json::{envelope, filter};
 pub struct Multiplex {
     transport: Transport,
     patterns: HashMap<Box<str>, Watching>,
+    /// The reference of the `auth` request that waits for its verdict; nothing else is served before that.
+    authenticating: Option<Box<str>>,
 }
 
 /// What holds for the topics of a pattern, those of the future included.
@@ -57,8 +60,17 @@ struct Request<'a> {
     conflate: bool,
     #[serde(borrow, default)]
     presence: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    token: Option<Cow<'a, str>>,
     #[serde(default)]
     positions: HashMap<String, String>,
+}
+
+/// What is read of a request that is not served.
+#[derive(Deserialize)]
+struct Referring<'a> {
+    #[serde(borrow, default, rename = "ref")]
+    reference: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -73,7 +85,7 @@ type Wrong = (&'static str, String);
 impl Multiplex {
     /// A connection without subscriptions.
     pub fn new(transport: Transport) -> Self {
-        Self { transport, patterns: HashMap::new() }
+        Self { transport, patterns: HashMap::new(), authenticating: None }
     }
 
     fn request(&mut self, text: &str, host: &mut dyn Host) {
@@ -100,6 +112,12 @@ impl Multiplex {
             "publish" => {
                 let topic = named(request).inspect_err(|_| host.refused(1))?;
                 publish(topic, text, reference, host)?;
+            }
+            "auth" => {
+                let token = request.token.as_deref();
+                let token = token.ok_or(("invalid_message", "an auth request needs a token".to_owned()))?;
+                self.authenticating = reference.map(Into::into);
+                host.authenticate(token);
             }
             "presence" => presence(named(request)?, reference, host)?,
             other => return Err(("unknown_type", format!("there is no request of type {other:?}"))),
@@ -205,6 +223,11 @@ fn may_come_back(reference: &str) -> bool {
     reference.len() <= 128 && !reference.starts_with(['{', '['])
 }
 
+fn reference_of(text: &str) -> Option<String> {
+    let request: Referring<'_> = serde_json::from_str(text).ok()?;
+    request.reference.map(RawValue::get).filter(|text| may_come_back(text)).map(Into::into)
+}
+
 fn check_reference(request: &Request<'_>) -> Result<(), Wrong> {
     match request.reference {
         Some(reference) if !may_come_back(reference.get()) => {
@@ -263,12 +286,22 @@ struct Envelope<'a> {
 
 fn publish(topic: &str, text: &str, reference: Option<&str>, host: &mut dyn Host) -> Result<(), Wrong> {
     let body = body_of(text).inspect_err(|_| host.refused(1))?;
-    let placed = host.publish(topic, vec![body]).map_err(|refusal| (refusal.code(), refusal.to_string()))?;
-    for place in placed.places {
-        let place = place.map_err(Refusal::from).map_err(|refusal| (refusal.code(), refusal.to_string()))?;
-        host.send("published", &messages::published(&placed.topic, place.offset, place.duplicate, reference));
+    match host.publish(topic, vec![body]) {
+        Ok(placed) => tell_places(placed, reference, host),
+        Err(refusal) => host.send("error", &messages::refused(&refusal, reference)),
     }
     Ok(())
+}
+
+fn tell_places(placed: Placed, reference: Option<&str>, host: &mut dyn Host) {
+    for place in placed.places {
+        match place {
+            Ok(Published { offset, duplicate }) => {
+                host.send("published", &messages::published(&placed.topic, offset, duplicate, reference));
+            }
+            Err(unplaced) => host.send("error", &messages::refused(&unplaced.into(), reference)),
+        }
+    }
 }
 
 fn body_of(text: &str) -> Result<Body, Wrong> {
@@ -303,11 +336,31 @@ impl Dialect for Multiplex {
         }
     }
 
+    /// The reference is all that is read of the message, so that its sender knows which one it was.
+    fn limited(&mut self, message: Message<'_>, retry_after_ms: u64, host: &mut dyn Host) {
+        match message {
+            Message::Text(text) => {
+                let reference = reference_of(text);
+                host.send("error", &messages::limited(retry_after_ms, reference.as_deref()));
+            }
+            Message::Binary(_) => host.close(Disconnect::Binary),
+        }
+    }
+
     fn matched(&mut self, pattern: &str, topic: &Arc<Topic>, host: &mut dyn Host) {
         if let Some(watching) = self.patterns.get(pattern) {
             let read = watching.read.clone();
             self.read(topic.name(), Some(pattern), &read, Start::Created, None, host);
         }
+    }
+
+    fn authenticated(&mut self, verdict: Result<(), AuthError>, host: &mut dyn Host) {
+        let reference = self.authenticating.take();
+        let answer = match verdict {
+            Ok(()) => messages::authenticated(host.identity(), reference.as_deref()),
+            Err(error) => messages::error(error.code(), &error.to_string(), reference.as_deref()),
+        };
+        host.send("authenticated", &answer);
     }
 
     fn gap(&mut self, topic: &Topic, gap: Gap, host: &mut dyn Host) {

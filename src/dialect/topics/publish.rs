@@ -45,6 +45,17 @@ impl Publisher {
         host.send("ack", &self.ack(&report));
     }
 
+    /// Every line of a message that came too fast is named.
+    fn too_fast(&mut self, text: &[u8], retry_after_ms: u64, host: &mut dyn Host) {
+        let mut report = Report::default();
+        for line in lines::split(text, EVENT_BYTES_MAX) {
+            report.not_placed(line.number, "the message came too fast", Some(retry_after_ms));
+            host.refused(1);
+        }
+        self.messages += 1;
+        host.send("ack", &self.ack(&report));
+    }
+
     fn ack(&self, report: &Report) -> Vec<u8> {
         let mut out = b"{\"type\":\"ack\",\"message\":".to_vec();
         write_u64(&mut out, self.messages);
@@ -72,6 +83,13 @@ impl Dialect for Publisher {
                 host.send("pong", &messages::pong(host.now().unix_ms, None))
             }
             Message::Text(text) => self.publish(text.as_bytes(), host),
+            Message::Binary(_) => host.close(Disconnect::Binary),
+        }
+    }
+
+    fn limited(&mut self, message: Message<'_>, retry_after_ms: u64, host: &mut dyn Host) {
+        match message {
+            Message::Text(text) => self.too_fast(text.as_bytes(), retry_after_ms, host),
             Message::Binary(_) => host.close(Disconnect::Binary),
         }
     }

@@ -113,6 +113,13 @@ impl Dialect for Reader {
         }
     }
 
+    fn limited(&mut self, message: Message<'_>, retry_after_ms: u64, host: &mut dyn Host) {
+        match message {
+            Message::Text(_) => host.send("error", &messages::limited(retry_after_ms, None)),
+            Message::Binary(_) => host.close(Disconnect::Binary),
+        }
+    }
+
     fn matched(&mut self, _pattern: &str, topic: &Arc<Topic>, host: &mut dyn Host) {
         if let Some(wanted) = self.wanted.take() {
             self.read(&wanted, topic.name(), Start::Created, host);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::super::Start;
+use super::super::{Start, position};
 use super::reader::Wanted;
 use crate::json::{filter, time};
 use crate::limits::{PAGE_EVENTS_MAX, SSE_TOPICS_MAX, WAIT_SECONDS_MAX};
@@ -27,12 +27,7 @@ fn wrong(parameter: &'static str, problem: impl std::fmt::Display) -> RequestErr
 /// # Errors
 /// It is neither.
 pub fn parse_position(text: &str) -> Result<Start, RequestError> {
-    let number =
-        |text: &str| text.parse().map_err(|_| wrong("after", "a position is epoch:offset or an offset"));
-    match text.split_once(':') {
-        Some((epoch, offset)) => Ok(Start::After { epoch: Some(number(epoch)?), offset: number(offset)? }),
-        None => Ok(Start::After { epoch: None, offset: number(text)? }),
-    }
+    position::parse(text).ok_or_else(|| wrong("after", "a position is epoch:offset or an offset"))
 }
 
 pub(super) fn parse_since(text: &str) -> Result<Start, RequestError> {
@@ -118,18 +113,9 @@ pub fn parse_sse(
     Ok((wanted, positions.map(parse_positions).transpose()?))
 }
 
-/// The id of a multiplexed stream that reads no topic yet: a client that comes back with it gets those that
-/// came into being meanwhile from their first event.
-pub(super) const NOWHERE: &str = "-";
-
 fn parse_positions(text: &str) -> Result<Positions, RequestError> {
-    let parts = text.split(',').filter(|part| !part.is_empty() && *part != NOWHERE).take(SSE_TOPICS_MAX);
-    parts.map(parse_named_position).collect()
-}
-
-fn parse_named_position(part: &str) -> Result<(String, Start), RequestError> {
-    let (topic, position) = part.split_once('=').ok_or_else(|| wrong("positions", "topic=epoch:offset,…"))?;
-    Ok((topic.into(), parse_position(position)?))
+    let list = position::parse_list(text, SSE_TOPICS_MAX);
+    Ok(list.ok_or_else(|| wrong("positions", "topic=epoch:offset,…"))?.into_iter().collect())
 }
 
 /// A page of history.

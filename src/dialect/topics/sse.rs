@@ -4,9 +4,11 @@
 
 use std::sync::Arc;
 
-use super::super::{Dialect, Gap, Host, Message, Place, Refusal, Start, Subscribe, Transport, frame};
+use super::super::{
+    Dialect, Gap, Host, Message, Place, Refusal, Start, Subscribe, Transport, frame, position,
+};
 use super::reader::{Wanted, say_goodbye};
-use super::request::{NOWHERE, Positions};
+use super::request::Positions;
 use super::{messages, view};
 use crate::engine::Topic;
 use crate::error::Disconnect;
@@ -115,17 +117,8 @@ impl Dialect for MultiplexSse {
     }
 }
 
-/// The id that resumes all of `places`.
+/// The id that resumes all of `places`. Without any, a client that comes back with it gets the topics that came into being
+/// meanwhile from their first event.
 fn positions<'t>(places: impl Iterator<Item = (&'t Topic, u64)>) -> Vec<u8> {
-    let mut id = Vec::new();
-    for (topic, offset) in places {
-        id.extend_from_slice(if id.is_empty() { b"" } else { b"," });
-        id.extend_from_slice(topic.name().as_bytes());
-        id.push(b'=');
-        super::write_position(topic.epoch(), offset, &mut id);
-    }
-    if id.is_empty() {
-        id.extend_from_slice(NOWHERE.as_bytes());
-    }
-    id
+    position::list(places.map(|(topic, offset)| (&**topic.name(), topic.epoch(), offset)))
 }
