@@ -104,6 +104,7 @@ impl<N: Net> Shard<N> {
         if !conn.flags.finished {
             conn.flags.finished = true;
             self.net.finish(&mut conn.socket);
+            self.hear_out(id);
         }
         if self.conns[id as usize].flags.peer_closed {
             self.doom(id);
