@@ -14,6 +14,7 @@ mod credentials;
 mod dialects;
 mod history;
 mod node;
+mod patient;
 mod proxies;
 mod publish;
 mod query;

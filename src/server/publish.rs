@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::StatusCode;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_TYPE, RETRY_AFTER};
 
 use super::answer::{Answer, Fault, json};
@@ -121,6 +121,9 @@ pub async fn within(
     limit: usize,
     too_large: Fault,
 ) -> Result<Bytes, Fault> {
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large);
+    }
     let collected =
         tokio::time::timeout(node.config.timing.write_seconds, Limited::new(body, limit).collect());
     match collected.await {

@@ -33,8 +33,8 @@ class Peer:
         """All that has come once the server ends, or nothing came for a while, or `until` was seen."""
         deadline = time.monotonic() + PATIENCE
         while not self.ended and time.monotonic() < deadline and not (until and until in self.seen):
-            if until is None and answered(self.seen):
-                quiet = min(quiet, 0.02)
+            if quiet < PATIENCE and until is None and answered(self.seen):
+                quiet = 0.02
             self.socket.settimeout(PATIENCE if until else quiet)
             try:
                 piece = self.socket.recv(65536)
