@@ -1,7 +1,7 @@
 //! Transcripts as they are written.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub enum Step {
     /// Stream, transport, target.
@@ -10,6 +10,7 @@ pub enum Step {
     Server(char, String),
     Event(String),
     Advance(u64),
+    Wait(u64),
 }
 
 pub struct Script {
@@ -21,14 +22,15 @@ pub struct Script {
 
 impl Script {
     pub fn all() -> Vec<Self> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts/topics");
-        let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        paths.sort();
-        paths.iter().map(|path| Self::parse(path)).collect()
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+        let dialects = inside(&folder).into_iter().filter(|path| path.is_dir());
+        dialects.flat_map(|dialect| inside(&dialect)).map(|path| Self::parse(&path)).collect()
     }
 
     fn parse(path: &Path) -> Self {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let mut parts = path.iter().rev().map(|part| part.to_string_lossy());
+        let (file, dialect) = (parts.next().unwrap(), parts.next().unwrap());
+        let name = format!("{dialect}/{file}");
         let (mut config, mut steps) = (String::new(), Vec::new());
         for (i, line) in fs::read_to_string(path).unwrap().lines().enumerate() {
             if let Some(line) = line.strip_prefix("@ config ") {
@@ -55,6 +57,12 @@ impl Script {
     }
 }
 
+fn inside(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
 fn step(line: &str) -> Option<Step> {
     if let Some(event) = line.strip_prefix("! ") {
         return Some(Step::Event(event.into()));
@@ -64,6 +72,9 @@ fn step(line: &str) -> Option<Step> {
     }
     if let Some(time) = line.strip_prefix("~ advance ") {
         return Some(Step::Advance(millis(time)?));
+    }
+    if let Some(time) = line.strip_prefix("~ wait ") {
+        return Some(Step::Wait(millis(time)?));
     }
     if let Some(opened) = line.strip_prefix('@') {
         let (stream, rest) = named(opened, ' ')?;
