@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::config::{self, Analysis, Config};
 use crate::delivery::shard::Settings;
+use crate::dialect::analysis;
 use crate::dialect::protocol::Protocols;
+use crate::dialect::refuse::Refuse;
 use crate::engine::name::Pattern;
 use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPolicy};
 use crate::limits::OUTBOX_BYTES_MAX;
@@ -15,8 +17,27 @@ fn millis(time: Duration) -> u64 {
 }
 
 /// All protocols but the native one.
-pub fn protocols(_config: &Config) -> Protocols {
-    Protocols::default()
+pub fn protocols(config: &Config) -> Protocols {
+    Protocols::new(vec![Box::new(analysis(config))])
+}
+
+fn refuse(config: &Config) -> Refuse {
+    match config.general.refuse {
+        config::Refuse::Close => Refuse::Close,
+        config::Refuse::Http => Refuse::Http,
+    }
+}
+
+fn analysis(config: &Config) -> analysis::Analysis {
+    let said = &config.analysis;
+    analysis::Analysis::new(analysis::Settings {
+        connections: said.max_connections_per_analysis,
+        connections_in_all: said.max_total_connections,
+        timeout_ms: millis(said.connection_timeout_seconds),
+        ping_ms: millis(said.ping_interval_seconds),
+        thought_window_ms: millis(said.thought_batch_window_ms),
+        refuse: refuse(config),
+    })
 }
 
 /// What shards need to know.
