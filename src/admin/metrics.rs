@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::process;
 use super::prometheus::{Head, Kind, Page};
-use crate::metrics::{Counter, Eviction, GARBAGE, Histogram, HttpMetrics, PublishMetrics, ShardMetrics};
+use crate::metrics::{
+    Counter, Eviction, GARBAGE, Histogram, HttpMetrics, PublishMetrics, ShardMetrics, SqliteMetrics,
+};
 
 pub use super::prometheus::CONTENT_TYPE;
 
@@ -17,6 +19,8 @@ pub struct Sources {
     pub publish: Arc<PublishMetrics>,
     /// Of requests.
     pub http: Arc<HttpMetrics>,
+    /// Of the SQLite source.
+    pub sqlite: Arc<SqliteMetrics>,
     /// Topics now.
     pub topics: u64,
     /// Connections now.
@@ -70,12 +74,23 @@ const HTTP: [(Head, Of<HttpMetrics>); 4] = [
     (("http_unauthorized_total", Kind::Counter, "Requests without a valid credential."), |m| &m.unauthorized),
 ];
 
+const SQLITE: [(Head, Of<SqliteMetrics>); 7] = [
+    (("sqlite_rows_total", Kind::Counter, "Rows of the database published."), |m| &m.rows),
+    (("sqlite_updated_rows_total", Kind::Counter, "Rows published again after a change."), |m| &m.updated),
+    (("sqlite_refused_rows_total", Kind::Counter, "Rows that were not published."), |m| &m.refused),
+    (("sqlite_errors_total", Kind::Counter, "Looks at the database that failed."), |m| &m.errors),
+    (("sqlite_open", Kind::Gauge, "Whether the database is open."), |m| &m.open),
+    (("sqlite_found_rows", Kind::Gauge, "New rows that the last look has found."), |m| &m.found),
+    (("sqlite_lag_milliseconds", Kind::Gauge, "Age of the newest row when published."), |m| &m.lag_ms),
+];
+
 /// The text.
 pub fn render(sources: &Sources) -> String {
     let mut page = Page::default();
     node(sources, &mut page);
     HTTP.iter().for_each(|(head, of)| page.single(*head, of(&sources.http).get()));
     PUBLISH.iter().for_each(|(head, of)| page.single(*head, of(&sources.publish).get()));
+    SQLITE.iter().for_each(|(head, of)| page.single(*head, of(&sources.sqlite).get()));
     SUMS.iter().for_each(|(head, of)| page.single(*head, sum(sources, of)));
     evictions(sources, &mut page);
     histograms(sources, &mut page);

@@ -2,5 +2,6 @@
 
 mod gates;
 pub mod publisher;
+pub mod sqlite;
 
 pub use publisher::Publisher;

@@ -6,11 +6,12 @@ use std::time::Duration;
 use crate::config::{self, Config};
 use crate::delivery::shard::Settings;
 use crate::dialect::Linger;
-use crate::dialect::events::{self, Events};
+use crate::dialect::events::{self, Events, FEED};
 use crate::dialect::protocol::Protocols;
 use crate::dialect::refuse::Refuse;
 use crate::engine::name::Pattern;
 use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPolicy};
+use crate::ingest::sqlite;
 use crate::limits::{ANALYSIS_IDLE_SECONDS, OUTBOX_BYTES_MAX};
 
 /// The topics of the `analysis` protocol.
@@ -39,6 +40,17 @@ fn events(config: &Config) -> events::Settings {
         events: settings.event_batch_size as u32,
     };
     events::Settings { refuse: refuse(config), clients_per_session: settings.max_clients_per_session, linger }
+}
+
+/// The database to follow, if there is one. Its history is what the topic of all sessions keeps.
+pub fn sqlite(config: &Config, namespaces: &Namespaces) -> Option<sqlite::Settings> {
+    let settings = &config.events;
+    (!settings.db_path.as_os_str().is_empty()).then(|| sqlite::Settings {
+        path: settings.db_path.clone(),
+        poll: settings.poll_interval_ms,
+        history: namespaces.of(FEED).retention.events,
+        event_bytes: config.limits.event_bytes,
+    })
 }
 
 /// What shards need to know.

@@ -27,6 +27,7 @@ use tokio::sync::{mpsc, watch};
 use crate::config::{Config, Listen};
 use crate::delivery::{Drain, sys};
 use crate::engine::Registry;
+use crate::ingest::sqlite::Source;
 use accept::Listener;
 use node::Node;
 
@@ -79,11 +80,15 @@ impl Server {
             .collect();
         let sweeper = accept::background(sweep(Arc::clone(&self.node)));
         drop(alive);
+        let source = follow_database(&self.node)?;
         shutdown.await;
         acceptors.iter().for_each(|acceptor| acceptor.abort());
         let deadline = self.node.config.timing.drain_seconds;
         tracing::info!(seconds = deadline.as_secs(), "draining");
         self.node.set_draining();
+        if let Some(source) = source {
+            tokio::task::spawn_blocking(|| source.stop()).await?.context("the SQLite source failed")?;
+        }
         draining.send_replace(true);
         self.node.shards.drain(drain(&self.node));
         // Whoever has not finished at the deadline is cut: that is what a deadline is.
@@ -91,6 +96,17 @@ impl Server {
         sweeper.abort();
         join_shards(self.node).await
     }
+}
+
+/// The source that `events.db_path` asks for.
+fn follow_database(node: &Arc<Node>) -> anyhow::Result<Option<Source>> {
+    let Some(settings) = assembly::sqlite(&node.config, &assembly::namespaces(&node.config)) else {
+        return Ok(None);
+    };
+    let (clock, metrics) = (node.clock, Arc::clone(&node.sqlite_metrics));
+    let publisher = Arc::clone(&node.publisher);
+    let source = Source::start(settings, publisher, Box::new(move || clock.now()), metrics);
+    source.map(Some).context("cannot follow the database")
 }
 
 fn drain(node: &Node) -> Drain {

@@ -17,7 +17,7 @@ use crate::dialect::protocol::Protocols;
 use crate::engine::{Counts, Lease, Registry};
 use crate::ingest::Publisher;
 use crate::json::fields::JsonFields;
-use crate::metrics::{HttpMetrics, PublishMetrics};
+use crate::metrics::{HttpMetrics, PublishMetrics, SqliteMetrics};
 
 /// Topics made in one second that still get distinct epochs; the seconds are the higher digits.
 const EPOCHS_PER_SECOND: u64 = 1 << 20;
@@ -44,6 +44,8 @@ pub struct Node {
     pub protocols: Arc<Protocols>,
     /// What publishing counts.
     pub publish_metrics: Arc<PublishMetrics>,
+    /// What the SQLite source counts.
+    pub sqlite_metrics: Arc<SqliteMetrics>,
     /// What requests count.
     pub http_metrics: Arc<HttpMetrics>,
     /// Places for requests that wait for an event.
@@ -95,6 +97,7 @@ impl Node {
             publisher,
             clock,
             publish_metrics,
+            sqlite_metrics: Arc::default(),
             http_metrics: Arc::default(),
             connections: Arc::default(),
             draining: AtomicBool::new(false),
@@ -127,6 +130,7 @@ impl Node {
             shards: self.shards.metrics(),
             publish: Arc::clone(&self.publish_metrics),
             http: Arc::clone(&self.http_metrics),
+            sqlite: Arc::clone(&self.sqlite_metrics),
             topics: self.registry.len() as u64,
             connections: self.connections() as u64,
         }
