@@ -171,6 +171,22 @@ pub const STREAM_IDLE_SECONDS: u64 = 300;
 pub const STREAM_SUBSCRIBE_SECONDS: u64 = 5;
 /// Time between looks at the database of the `events` protocol, milliseconds (default).
 pub const EVENTS_POLL_MILLIS: u64 = 100;
+/// Newest rows of a table of its database: those that are history at the start, and in which later changes are found.
+pub const SQLITE_RECENT_ROWS: usize = 10_000;
+/// Events of a table whose state is remembered, so that they are neither missed nor published twice; 24 B each.
+pub const SQLITE_KNOWN_EVENTS: usize = 4 * SQLITE_RECENT_ROWS;
+/// Rows read at a time.
+pub const SQLITE_CHUNK_ROWS: usize = 1_000;
+/// Bytes of events made of rows at a time; the row that exceeds them is the last.
+pub const SQLITE_CHUNK_BYTES: usize = 4 << 20;
+/// Rows that are looked at again with every look for new ones: as many of the newest, and as many of the other recent ones.
+pub const SQLITE_RECHECK_ROWS: usize = 512;
+/// Time for which a locked database is tried at a time, milliseconds.
+pub const SQLITE_BUSY_MS: u64 = 500;
+/// Longest pause after a look that failed, milliseconds.
+pub const SQLITE_PAUSE_MS_MAX: u64 = 5_000;
+/// Least time between two log lines about rows that are refused, milliseconds.
+pub const SQLITE_LOG_MS: u64 = 10_000;
 /// Clients of one session of the `events` protocol (default).
 pub const EVENTS_CLIENTS_PER_SESSION: usize = 10;
 /// Events of its batches (default).

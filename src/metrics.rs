@@ -269,6 +269,25 @@ impl Garbage {
     }
 }
 
+/// What the follower of a SQLite database counts; its thread is the only writer.
+#[derive(Debug, Default)]
+pub struct SqliteMetrics {
+    /// Rows published.
+    pub rows: Counter,
+    /// Rows published again, because they have changed.
+    pub updated: Counter,
+    /// Rows that were not published, because they cannot be.
+    pub refused: Counter,
+    /// Looks that failed: locked, missing, damaged.
+    pub errors: Counter,
+    /// Whether the database is open: 0 or 1.
+    pub open: Counter,
+    /// New rows that the last look has found.
+    pub found: Counter,
+    /// Age of the newest row when it was published, milliseconds, by its own timestamp.
+    pub lag_ms: Counter,
+}
+
 /// What requests count.
 #[derive(Debug, Default)]
 pub struct HttpMetrics {

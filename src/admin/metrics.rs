@@ -7,7 +7,7 @@ use super::process;
 use super::prometheus::{Head, Kind, Page};
 use crate::metrics::{
     AuthMetrics, Counter, Eviction, GARBAGE, Histogram, HttpMetrics, LimitMetrics, PublishMetrics, Refused,
-    ShardMetrics,
+    ShardMetrics, SqliteMetrics,
 };
 
 pub use super::prometheus::CONTENT_TYPE;
@@ -24,6 +24,8 @@ pub struct Sources {
     pub auth: Arc<AuthMetrics>,
     /// Of limits.
     pub limits: Arc<LimitMetrics>,
+    /// Of the SQLite source.
+    pub sqlite: Arc<SqliteMetrics>,
     /// Topics now.
     pub topics: u64,
     /// Connections now.
@@ -81,12 +83,23 @@ const HTTP: [(Head, Of<HttpMetrics>); 5] = [
     ),
 ];
 
+const SQLITE: [(Head, Of<SqliteMetrics>); 7] = [
+    (("sqlite_rows_total", Kind::Counter, "Rows of the database published."), |m| &m.rows),
+    (("sqlite_updated_rows_total", Kind::Counter, "Rows published again after a change."), |m| &m.updated),
+    (("sqlite_refused_rows_total", Kind::Counter, "Rows that were not published."), |m| &m.refused),
+    (("sqlite_errors_total", Kind::Counter, "Looks at the database that failed."), |m| &m.errors),
+    (("sqlite_open", Kind::Gauge, "Whether the database is open."), |m| &m.open),
+    (("sqlite_found_rows", Kind::Gauge, "New rows that the last look has found."), |m| &m.found),
+    (("sqlite_lag_milliseconds", Kind::Gauge, "Age of the newest row when published."), |m| &m.lag_ms),
+];
+
 /// The text.
 pub fn render(sources: &Sources) -> String {
     let mut page = Page::default();
     node(sources, &mut page);
     HTTP.iter().for_each(|(head, of)| page.single(*head, of(&sources.http).get()));
     PUBLISH.iter().for_each(|(head, of)| page.single(*head, of(&sources.publish).get()));
+    SQLITE.iter().for_each(|(head, of)| page.single(*head, of(&sources.sqlite).get()));
     SUMS.iter().for_each(|(head, of)| page.single(*head, sum(sources, of)));
     evictions(sources, &mut page);
     credentials(&sources.auth, &mut page);

@@ -4,6 +4,7 @@ mod agenda;
 mod gates;
 mod pace;
 pub mod publisher;
+pub mod sqlite;
 
 pub use pace::Pace;
 pub use publisher::Publisher;

@@ -8,13 +8,13 @@ use crate::config::{self, Analysis, Config};
 use crate::delivery::shard::Settings;
 use crate::dialect::Linger;
 use crate::dialect::analysis;
-use crate::dialect::events::{self, Events};
+use crate::dialect::events::{self, Events, FEED};
 use crate::dialect::protocol::Protocols;
 use crate::dialect::refuse::Refuse;
 use crate::dialect::stream::{self, Streams};
 use crate::engine::name::Pattern;
 use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPolicy};
-use crate::ingest::Pace;
+use crate::ingest::{Pace, sqlite};
 use crate::limits::OUTBOX_BYTES_MAX;
 use crate::metrics::LimitMetrics;
 
@@ -68,6 +68,17 @@ fn analysis(config: &Config) -> analysis::Analysis {
         ping_ms: millis(said.ping_interval_seconds),
         thought_window_ms: millis(said.thought_batch_window_ms),
         refuse: refuse(config),
+    })
+}
+
+/// The database to follow, if there is one. Its history is what the topic of all sessions keeps.
+pub fn sqlite(config: &Config, namespaces: &Namespaces) -> Option<sqlite::Settings> {
+    let settings = &config.events;
+    (!settings.db_path.as_os_str().is_empty()).then(|| sqlite::Settings {
+        path: settings.db_path.clone(),
+        poll: settings.poll_interval_ms,
+        history: namespaces.of(FEED).retention.events,
+        event_bytes: config.limits.event_bytes,
     })
 }
 

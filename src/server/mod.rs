@@ -32,6 +32,7 @@ use tokio::sync::{mpsc, watch};
 use crate::config::{Config, Listen};
 use crate::delivery::{Drain, sys};
 use crate::engine::Registry;
+use crate::ingest::sqlite::Source;
 use accept::Listener;
 use authority::Chores;
 use node::Node;
@@ -91,11 +92,15 @@ impl Server {
             accept::background(self.chores.run()),
         ];
         drop(alive);
+        let source = follow_database(&self.node)?;
         shutdown.await;
         acceptors.iter().for_each(|acceptor| acceptor.abort());
         let deadline = self.node.config.timing.drain_seconds;
         tracing::info!(seconds = deadline.as_secs(), "draining");
         self.node.set_draining();
+        if let Some(source) = source {
+            tokio::task::spawn_blocking(|| source.stop()).await?.context("the SQLite source failed")?;
+        }
         draining.send_replace(true);
         self.node.publisher.close(self.node.clock.now());
         self.node.shards.drain(drain(&self.node));
@@ -104,6 +109,17 @@ impl Server {
         background.iter().for_each(|task| task.abort());
         join_shards(self.node).await
     }
+}
+
+/// The source that `events.db_path` asks for.
+fn follow_database(node: &Arc<Node>) -> anyhow::Result<Option<Source>> {
+    let Some(settings) = assembly::sqlite(&node.config, &assembly::namespaces(&node.config)) else {
+        return Ok(None);
+    };
+    let (clock, metrics) = (node.clock, Arc::clone(&node.sqlite_metrics));
+    let publisher = Arc::clone(&node.publisher);
+    let source = Source::start(settings, publisher, Box::new(move || clock.now()), metrics);
+    source.map(Some).context("cannot follow the database")
 }
 
 fn drain(node: &Node) -> Drain {

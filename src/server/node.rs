@@ -19,7 +19,7 @@ use crate::dialect::protocol::Protocols;
 use crate::engine::{Counts, Registry};
 use crate::ingest::Publisher;
 use crate::json::fields::JsonFields;
-use crate::metrics::{HttpMetrics, Limit, LimitMetrics, PublishMetrics};
+use crate::metrics::{HttpMetrics, Limit, LimitMetrics, PublishMetrics, SqliteMetrics};
 
 /// Topics made in one second that still get distinct epochs; the seconds are the higher digits.
 const EPOCHS_PER_SECOND: u64 = 1 << 20;
@@ -48,6 +48,8 @@ pub struct Node {
     pub protocols: Arc<Protocols>,
     /// What publishing counts.
     pub publish_metrics: Arc<PublishMetrics>,
+    /// What the SQLite source counts.
+    pub sqlite_metrics: Arc<SqliteMetrics>,
     /// What requests count.
     pub http_metrics: Arc<HttpMetrics>,
     /// What ran into limits.
@@ -101,6 +103,7 @@ impl Node {
             publisher,
             clock,
             publish_metrics,
+            sqlite_metrics: Arc::default(),
             http_metrics: Arc::default(),
             draining: AtomicBool::new(false),
             config,
@@ -126,6 +129,7 @@ impl Node {
             http: Arc::clone(&self.http_metrics),
             auth: Arc::clone(self.authority.metrics()),
             limits: Arc::clone(&self.limits),
+            sqlite: Arc::clone(&self.sqlite_metrics),
             topics: self.registry.len() as u64,
             connections: self.admission.connections() as u64,
         }
