@@ -93,6 +93,8 @@ pub enum Reply {
     Json(u16, Vec<u8>),
     /// The body is published to this topic, as `POST /v1/topics/{topic}` would.
     Publish(String),
+    /// This event is published to this topic, and answered as there.
+    Event(String, Body),
     /// Ask again with the body; it is not larger than an event may be.
     NeedBody,
     /// Ask again when one of these topics has news, or, with [`Call::waited`], after so many seconds.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::{self, Config};
 use crate::delivery::shard::Settings;
+use crate::dialect::channels::{self, Channels};
 use crate::dialect::protocol::Protocols;
 use crate::dialect::refuse::Refuse;
 use crate::dialect::stream::{self, Streams};
@@ -21,7 +22,9 @@ fn millis(time: Duration) -> u64 {
 
 /// All protocols but the native one.
 pub fn protocols(config: &Config) -> Protocols {
-    Protocols::new(vec![Box::new(Streams::new(streams(config)))])
+    let auth_ms = millis(config.channels.auth_seconds);
+    let channels = channels::Settings { refuse: refuse(config), auth_ms };
+    Protocols::new(vec![Box::new(Streams::new(streams(config))), Box::new(Channels::new(channels))])
 }
 
 fn refuse(config: &Config) -> Refuse {

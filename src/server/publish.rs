@@ -13,7 +13,7 @@ use super::node::Node;
 use super::query;
 use super::routes::Call;
 use crate::auth::Action;
-use crate::engine::{Placed, Publish};
+use crate::engine::{Body, Placed, Publish};
 use crate::ingest::publisher::check_name;
 use crate::json::batch::{Attributes, Batch, Report};
 use crate::json::envelope::Member;
@@ -65,6 +65,10 @@ async fn one_event(
         "application/json" => attributes.json(&body)?,
         _ => attributes.binary(&body, content_type),
     };
+    place(node, topic, body)
+}
+
+fn place(node: &Node, topic: &str, body: Body) -> Result<Placed, Fault> {
     let mut placed = node.publisher.publish(topic, vec![body], node.clock.now())?;
     match placed.places.pop() {
         Some(Err(unplaced)) => Err(unplaced.into()),
@@ -73,6 +77,13 @@ async fn one_event(
             Ok(placed)
         }
     }
+}
+
+/// An event that a protocol has made of a request.
+pub fn event(node: &Node, call: &Call, topic: &str, body: Body) -> Result<Answer, Fault> {
+    let placed = call.check(Action::Publish, topic).and_then(|()| place(node, topic, body));
+    let placed = placed.inspect_err(|fault| count_refused(node, fault))?;
+    Ok(Answer::Response(json(StatusCode::OK, single(&placed))))
 }
 
 fn attributes(call: &Call) -> Result<Attributes, Fault> {
