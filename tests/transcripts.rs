@@ -16,7 +16,7 @@
 //! | `~ wait 300ms` | time passes, really too |
 //! | `& POST /path media/type body` | a request of its own, answered by the next `< status body` (socket only) |
 //!
-//! `b>` and `b<` are those of stream b. In a `<` line `*` behind a colon stands for any JSON value or, where none begins,
+//! `b>` and `b<` are those of stream b. In a `<` line `*` behind a colon or `=` stands for any JSON value or, where none begins,
 //! for the rest; `…` at the end stands for the rest too; `$E` is a number that is the same wherever it stands, and may be used in later `>` lines.
 
 #![allow(clippy::unwrap_used, reason = "a test that meets something impossible may panic")]
@@ -52,11 +52,20 @@ trait Server {
     fn left_over(&mut self) -> Vec<String>;
 }
 
+/// How many are replayed at once: a server takes its time to end.
+const AT_ONCE: usize = 8;
+
 /// Replays all that `suits`, and tells of every one that went wrong.
-fn replay_all<S: Server>(suits: impl Fn(&Script) -> bool, start: impl Fn(&str) -> S) {
+fn replay_all<S: Server>(suits: impl Fn(&Script) -> bool, start: impl Fn(&str) -> S + Sync) {
     let scripts: Vec<_> = Script::all().into_iter().filter(suits).collect();
     assert!(scripts.len() >= 15, "the transcripts were not found");
-    let faults: Vec<_> = scripts.iter().filter_map(|s| replay(s, &mut start(&s.config)).err()).collect();
+    let replay = |script: &Script| replay(script, &mut start(&script.config)).err();
+    let faults: Vec<_> = std::thread::scope(|scope| {
+        let parts = scripts.chunks(scripts.len().div_ceil(AT_ONCE));
+        let workers: Vec<_> =
+            parts.map(|part| scope.spawn(|| part.iter().filter_map(replay).collect::<Vec<_>>())).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
     println!("{} transcripts", scripts.len());
 }

@@ -6,6 +6,7 @@ use super::net::Net;
 use super::shard::Shard;
 use crate::auth::{Action, Identity};
 use crate::dialect::{Host, Outcome, Refusal, Start, Subscribe, frame};
+use crate::engine::filter::Filter;
 use crate::engine::name::validate_readable;
 use crate::engine::presence::Member;
 use crate::engine::{Body, Now, Placed, Topic, TopicError};
@@ -96,6 +97,10 @@ impl<N: Net> Host for ShardHost<'_, N> {
             self.allowed(Action::Presence, request.topic)?;
         }
         self.shard.subscribe(self.conn, request)
+    }
+
+    fn refine(&mut self, topic: &str, filter: Option<Arc<Filter>>) -> bool {
+        self.shard.refine(self.conn, topic, filter)
     }
 
     fn watch(&mut self, pattern: &str) -> Result<Vec<Arc<Topic>>, Refusal> {

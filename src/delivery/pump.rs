@@ -8,6 +8,7 @@ use std::io;
 
 use crossbeam_epoch as epoch;
 
+use super::class::Class;
 use super::conn::SubRef;
 use super::gather::Key;
 use super::joined::{Joined, Sent, Share};
@@ -268,7 +269,7 @@ impl<N: Net> Shard<N> {
             let marks = &mut self.sub_mut(at).marks;
             marks.caught_up = true;
             if std::mem::take(&mut marks.conflating) {
-                self.reclass(at, false);
+                self.reclass(at, |class| Class { conflate: false, ..class });
                 step = Step::Go;
             }
         }

@@ -1,6 +1,7 @@
 //! Clients that cannot keep up: seen by backlog, by time without progress, and by having been lapped; dealt
 //! with as their topic's namespace says. Whatever happens, the client is told.
 
+use super::class::Class;
 use super::conn::SubRef;
 use super::gather::Lagged;
 use super::group::Sub;
@@ -158,7 +159,7 @@ impl<N: Net> Shard<N> {
     fn start_conflating(&mut self, at: SubRef) {
         if !self.classes.get(self.groups[at.group as usize].class).conflate {
             self.sub_mut(at).marks.conflating = true;
-            self.reclass(at, true);
+            self.reclass(at, |class| Class { conflate: true, ..class });
         }
     }
 }

@@ -12,6 +12,7 @@ use super::net::Net;
 use super::shard::{Shard, Watched};
 use super::slot::Slot;
 use crate::dialect::{Outcome, Refusal, Subscribe};
+use crate::engine::filter::Filter;
 use crate::engine::name::Pattern;
 use crate::engine::{Change, Interest, Removed, Topic, TopicError, Wake, Watch};
 use crate::metrics::Limit;
@@ -225,10 +226,10 @@ impl<N: Net> Shard<N> {
         self.spare.forget();
     }
 
-    /// Moves a subscription that is not live to the group of those that are conflated, or that are not.
-    pub(super) fn reclass(&mut self, at: SubRef, conflate: bool) {
+    /// Moves a subscription to the group of another class, which is made of its own, and out of the live part.
+    pub(super) fn reclass(&mut self, at: SubRef, change: impl FnOnce(Class) -> Class) {
         let Group { slot, class, .. } = self.groups[at.group as usize];
-        let class = Class { conflate, ..self.classes.get(class).clone() };
+        let class = change(self.classes.get(class).clone());
         let class = self.classes.enter(class);
         let group = self.group_for(slot, class);
         let Some(sub) = self.take_out(at) else { return };
@@ -236,6 +237,14 @@ impl<N: Net> Shard<N> {
         self.groups[group as usize].subs.push(sub);
         self.relink(SubRef { group, index });
         self.leave_group(at.group);
+    }
+
+    /// Lets a connection have what `filter` selects of `topic`, from where it stands; whether it reads it.
+    pub(super) fn refine(&mut self, id: u32, topic: &str, filter: Option<Arc<Filter>>) -> bool {
+        let Some(at) = self.find_sub(id, topic) else { return false };
+        self.reclass(at, |class| Class { filter, ..class });
+        self.make_ready(id);
+        true
     }
 
     fn leave_presence(&self, id: u32, topic: &Topic) {

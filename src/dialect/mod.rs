@@ -3,6 +3,7 @@
 //! [`Encode`], so that the engine and delivery know no protocol by name.
 
 pub mod analysis;
+pub mod channels;
 pub mod echo;
 pub mod events;
 pub mod frame;
@@ -245,6 +246,10 @@ pub trait Host {
     /// # Errors
     /// Why not.
     fn subscribe(&mut self, request: &Subscribe<'_>) -> Result<Outcome, Refusal>;
+
+    /// From now on sends of a topic that is read already what `filter` selects, everything without one; whether it is read.
+    /// What waits to be sent is selected anew.
+    fn refine(&mut self, topic: &str, filter: Option<Arc<Filter>>) -> bool;
 
     /// From now on calls [`Dialect::matched`] for every new topic that `pattern` matches, and returns the
     /// topics there are.

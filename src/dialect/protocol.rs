@@ -94,6 +94,8 @@ pub enum Reply {
     /// The body is published to this topic, as `POST /v1/topics/{topic}` would; as a single event, if [`Self::NeedBody`] has
     /// asked for it before.
     Publish(String),
+    /// This event is published to this topic, and answered as there.
+    Event(String, Body),
     /// Ask again with the body; it is not larger than an event may be.
     NeedBody,
     /// Ask again when one of these topics has news, or, with [`Call::waited`], after so many seconds.

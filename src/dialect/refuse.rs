@@ -50,6 +50,17 @@ impl Refuse {
     }
 }
 
+/// How a connection ends whose credential is no good: with `reason`, where the credential has none of its own.
+pub fn disconnect(error: AuthError, reason: &'static str) -> Disconnect {
+    match error {
+        AuthError::Expired => Disconnect::Expired,
+        AuthError::Revoked => Disconnect::Revoked,
+        AuthError::Unavailable => Disconnect::Internal,
+        AuthError::Crowded => Disconnect::policy("Connection limit reached"),
+        _ => Disconnect::policy(reason),
+    }
+}
+
 impl From<AuthError> for Fault {
     fn from(error: AuthError) -> Self {
         match error {

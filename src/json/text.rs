@@ -89,6 +89,27 @@ pub fn fold_line_breaks(json: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(folded)
 }
 
+/// Writes `json` so that nobody sees more than one line in it. Besides CR and LF, which become spaces, there are NEL, LS and
+/// PS: clients in Python split at these too. They stand in strings only, and are escaped there.
+pub fn write_on_one_line(out: &mut Vec<u8>, json: &str) {
+    let mut rest = json;
+    while let Some(at) = rest.find(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']) {
+        out.extend_from_slice(&rest.as_bytes()[..at]);
+        let width = match rest[at..].chars().next() {
+            Some(escaped @ ('\u{85}' | '\u{2028}' | '\u{2029}')) => {
+                out.extend_from_slice(format!("\\u{:04x}", u32::from(escaped)).as_bytes());
+                escaped.len_utf8()
+            }
+            _ => {
+                out.push(b' ');
+                1
+            }
+        };
+        rest = &rest[at + width..];
+    }
+    out.extend_from_slice(rest.as_bytes());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +150,15 @@ mod tests {
             let folded = fold_line_breaks(json.as_bytes());
             assert_eq!((&*folded, matches!(folded, Cow::Owned(_))), (expected.as_bytes(), copied));
         }
+    }
+
+    #[test]
+    fn one_line_for_everybody() {
+        let json = "{\r\n\"a\": \"x\u{85}\u{2028}\u{2029}ü\u{e000}\"}";
+        let text = written(|out| write_on_one_line(out, json));
+        assert_eq!(text, "<{  \"a\": \"x\\u0085\\u2028\\u2029ü\u{e000}\"}");
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+        assert_eq!(value(&text[1..]), value(json));
     }
 
     proptest! {

@@ -8,6 +8,7 @@ use crate::config::{self, Analysis, Config};
 use crate::delivery::shard::Settings;
 use crate::dialect::Linger;
 use crate::dialect::analysis;
+use crate::dialect::channels::{self, Channels};
 use crate::dialect::events::{self, Events, FEED};
 use crate::dialect::protocol::Protocols;
 use crate::dialect::refuse::Refuse;
@@ -24,9 +25,12 @@ fn millis(time: Duration) -> u64 {
 
 /// All protocols but the native one.
 pub fn protocols(config: &Config) -> Protocols {
+    let auth_ms = millis(config.channels.auth_seconds);
+    let channels = channels::Settings { refuse: refuse(config), auth_ms };
     Protocols::new(vec![
         Box::new(Streams::new(streams(config))),
         Box::new(Events::new(events(config))),
+        Box::new(Channels::new(channels)),
         Box::new(analysis(config)),
     ])
 }

@@ -137,6 +137,7 @@ fn carry_out(node: &Node, call: &Call, reply: Reply) -> Result<Answer, Fault> {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             Ok(Answer::Response(json(status, body)))
         }
+        Reply::Event(topic, body) => publish::event(node, call, &topic, body),
         Reply::Publish(_) | Reply::NeedBody | Reply::Wait(..) => {
             Err(Fault::Bad("not_possible", "the request cannot be served like this".into()))
         }

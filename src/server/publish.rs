@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::StatusCode;
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_TYPE, RETRY_AFTER};
 
 use super::answer::{Answer, Fault, json};
@@ -13,7 +13,7 @@ use super::node::Node;
 use super::query;
 use super::routes::Call;
 use crate::auth::Action;
-use crate::engine::{Placed, Publish};
+use crate::engine::{Body, Placed, Publish};
 use crate::ingest::publisher::check_name;
 use crate::json::batch::{Attributes, Batch, Report};
 use crate::json::envelope::Member;
@@ -80,8 +80,11 @@ fn one_event(
         "application/json" => attributes.json(body)?,
         _ => attributes.binary(body, content_type(call)),
     };
-    let who = &call.identity.name;
-    let mut placed = node.publisher.publish_as(who, topic, vec![body], node.clock.now())?;
+    place(node, call, topic, body)
+}
+
+fn place(node: &Node, call: &Call, topic: &str, body: Body) -> Result<Placed, Fault> {
+    let mut placed = node.publisher.publish_as(&call.identity.name, topic, vec![body], node.clock.now())?;
     match placed.places.pop() {
         Some(Err(unplaced)) => Err(unplaced.into()),
         place => {
@@ -89,6 +92,13 @@ fn one_event(
             Ok(placed)
         }
     }
+}
+
+/// An event that a protocol has made of a request.
+pub fn event(node: &Node, call: &Call, topic: &str, body: Body) -> Result<Answer, Fault> {
+    let placed = call.check(Action::Publish, topic).and_then(|()| place(node, call, topic, body));
+    let placed = placed.inspect_err(|fault| count_refused(node, fault))?;
+    Ok(Answer::Response(json(StatusCode::OK, single(&placed))))
 }
 
 fn attributes(call: &Call) -> Result<Attributes, Fault> {

@@ -23,7 +23,7 @@ impl Matcher {
             } else if let Some(rest) = pattern.strip_prefix("$E") {
                 pattern = rest;
                 self.number(line)
-            } else if next == '*' && before == ':' {
+            } else if next == '*' && matches!(before, ':' | '=') {
                 pattern = &pattern[1..];
                 Some(value(line))
             } else {

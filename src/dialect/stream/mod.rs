@@ -10,9 +10,9 @@ mod request;
 use std::sync::Arc;
 
 use super::protocol::{Call, Fault, Method, Protocol, Reply};
-use super::refuse::Refuse;
+use super::refuse::{Refuse, disconnect};
 use super::{Start, position};
-use crate::auth::{Action, AuthError, Identity, Role};
+use crate::auth::{Action, Identity, Role};
 use crate::engine::{Body, Misfit, Now};
 use crate::error::Disconnect;
 use crate::json::time;
@@ -71,7 +71,7 @@ impl Streams {
         let refuse = |why, fault| self.0.refuse.web_socket(why, None, fault);
         let identity = match call.credential {
             Ok(identity) => identity,
-            Err(error) => return refuse(why(*error), Fault::from(*error)),
+            Err(error) => return refuse(disconnect(*error, "Authentication required"), Fault::from(*error)),
         };
         if let Some((why, fault)) = stream.and_then(|stream| forbidden(identity, stream)) {
             return refuse(why, fault);
@@ -98,16 +98,6 @@ impl Streams {
     fn is_full(&self, call: &Call<'_>, identity: &Identity) -> bool {
         let limit = self.0.connections_per_user;
         limit > 0 && call.node.counts.count(&place_of(identity)) >= limit
-    }
-}
-
-fn why(error: AuthError) -> Disconnect {
-    match error {
-        AuthError::Expired => Disconnect::Expired,
-        AuthError::Revoked => Disconnect::Revoked,
-        AuthError::Unavailable => Disconnect::Internal,
-        AuthError::Crowded => Disconnect::policy("Connection limit reached"),
-        _ => Disconnect::policy("Authentication required"),
     }
 }
 
