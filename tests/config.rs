@@ -301,3 +301,14 @@ fn the_operating_guide_lists_every_setting() {
     }
     assert_eq!(table, config::to_markdown(), "run `UPDATE_DOCS=1 cargo test --test config`");
 }
+
+#[test]
+fn namespaces_of_analyses_begin_from_the_protocols_own() {
+    let text = "[analysis]\nmessage_buffer_size = 7\n[namespaces.default]\nretain_bytes = 5000\n\
+                [namespaces.\"analysis.*\"]\nretain_seconds = 9\n[namespaces.\"analyses.*\"]\n";
+    let config = Config::from_toml("test", text).unwrap();
+    let space = config.namespaces.of("analysis.a");
+    assert_eq!((space.retain_events, space.retain_seconds.as_secs(), space.retain_bytes), (7, 9, 5000));
+    assert_eq!((space.publish_rate, space.slow_events), (50, 7));
+    assert_eq!(config.namespaces.of("analyses.a").retain_events, 10_000);
+}

@@ -2,6 +2,7 @@
 //! sent, and asks its [`Host`] for what the client wants. It makes the bytes of events as an
 //! [`Encode`], so that the engine and delivery know no protocol by name.
 
+pub mod analysis;
 pub mod echo;
 pub mod events;
 pub mod frame;

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use millrace::auth::{AuthError, Authenticate, Grants, Identity, Later, Role, Verdict};
+use millrace::auth::{AuthError, Authenticate, Grants, Identity, Later, Profile, Role, Verdict};
 use millrace::delivery::Drain;
 use millrace::delivery::mailbox::Letter;
 use millrace::dialect::{Dialect, Gap, Host, Message, Subscribe, Transport, topics};
@@ -36,7 +36,7 @@ impl Dialect for Probe {
             "wake" => host.wake_after(what.parse().unwrap()),
             "say" => host.send("", "x".repeat(what.parse().unwrap()).as_bytes()),
             "who" => {
-                let answer = format!("{} {what}", host.identity().name);
+                let answer = format!("{} {what}", host.identity().profile.name);
                 host.send("", answer.as_bytes());
             }
             _ => panic!("{text}"),
@@ -67,7 +67,8 @@ impl Dialect for Probe {
 struct Oracle(Mutex<Vec<(String, Later)>>);
 
 fn named(name: &str) -> Arc<Identity> {
-    Arc::new(Identity::new(name, Role::Observer, Grants::everything()))
+    let profile = Profile { name: name.into(), ..Profile::default() };
+    Arc::new(Identity { profile, ..Identity::new("ann", Role::Observer, Grants::everything()) })
 }
 
 impl Authenticate for Oracle {
@@ -102,7 +103,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        Self::with(Probe::default(), Identity::new("nobody", Role::Observer, Grants::everything()), 0)
+        Self::with(Probe::default(), (*named("nobody")).clone(), 0)
     }
 
     fn with(probe: Probe, identity: Identity, ping_ms: u64) -> Self {
@@ -167,7 +168,7 @@ fn a_verdict_for_a_client_that_is_gone_says_nothing_to_its_successor() {
     scene.oracle.speak();
     scene.stage.turn();
     assert!(scene.is_closed());
-    let identity = Identity::new("next", Role::Observer, Grants::everything());
+    let identity = (*named("next")).clone();
     scene.key = scene.stage.open(Transport::WebSocket, Box::new(Probe::default()), identity);
     scene.stream = Stream::headless(Transport::WebSocket);
     scene.send(&["auth later:bob"]);

@@ -103,9 +103,8 @@ impl World {
             limits: Arc::default(),
             settings,
         };
-        let bell = Arc::new(Bell::default());
+        let (bell, metrics) = (Arc::new(Bell::default()), Arc::new(ShardMetrics::default()));
         let mailbox = Arc::new(Mailbox::new(Box::new(Rope(Arc::clone(&bell)))));
-        let metrics = Arc::new(ShardMetrics::default());
         let net = SimNet { wires: Rc::clone(&self.wires), chaos: Arc::clone(&self.chaos) };
         let (inbox, counters, now) = (Arc::clone(&mailbox), Arc::clone(&metrics), self.chaos.now());
         let shard = Shard::new(net, shared, inbox, counters, now, no_sockets);

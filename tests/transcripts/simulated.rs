@@ -18,7 +18,7 @@ use millrace::dialect::topics::{
     Multiplex, MultiplexSse, Publisher as Publishing, Reader, parse_reader, parse_sse,
 };
 use millrace::dialect::{Dialect, Transport};
-use millrace::engine::{Counts, Now, Publish, Registry};
+use millrace::engine::{Counts, Now, Placed, Publish, Registry};
 use millrace::ingest::Publisher;
 use millrace::json::batch::Attributes;
 use millrace::json::fields::JsonFields;
@@ -204,6 +204,11 @@ impl Simulated {
         }
     }
 
+    fn publish(&self, topic: &str, json: &str) -> Placed {
+        let body = Attributes::default().json(json.as_bytes()).unwrap();
+        self.publisher.publish(topic, vec![body], self.now).unwrap()
+    }
+
     fn read(&mut self, reads: bool) {
         self.pipes.borrow_mut().iter_mut().for_each(|pipe| pipe.full = !reads);
         let pipes: Vec<_> = self.peers.values().map(|(pipe, _)| *pipe).filter(|_| reads).collect();
@@ -254,14 +259,18 @@ impl crate::Server for Simulated {
         match (what, rest) {
             ("publish", _) => {
                 let (target, json) = rest.split_once(' ').unwrap();
-                let topic = target.split('?').next().unwrap();
-                let body = Attributes::default().json(json.as_bytes()).unwrap();
-                let placed = self.publisher.publish(topic, vec![body], self.now).unwrap();
+                let placed = self.publish(target.split('?').next().unwrap(), json);
                 assert!(placed.places.iter().all(Result::is_ok), "{:?}", placed.places);
+            }
+            ("refused", _) => {
+                let (topic, json) = rest.split_once(' ').unwrap();
+                let placed = self.publish(topic, json);
+                assert!(placed.places.iter().all(Result::is_err), "{:?}", placed.places);
             }
             ("drain", _) => {
                 let now_ms = self.now.millis();
                 let drain = Drain { per_second: 1000, now_ms, deadline_ms: now_ms + 30_000, retry_ms: 1000 };
+                self.publisher.close(self.now);
                 self.mailbox.post(Letter::Drain(drain));
                 self.settle();
                 return self.advance(1000);
@@ -276,10 +285,12 @@ impl crate::Server for Simulated {
     fn advance(&mut self, millis: u64) {
         let end = self.now.micros + millis * 1000;
         while self.now.micros < end {
-            let left = end - self.now.micros;
+            let due = self.publisher.flush_due(self.now).unwrap_or(end);
+            let left = end.min(due.max(self.now.micros + 1)) - self.now.micros;
             let step = self.shard.sleep_micros(self.now).map_or(left, |sleep| sleep.clamp(1, left));
             self.now = at(self.now.micros + step);
             (0..Registry::parts()).for_each(|part| self.registry.sweep(part, self.now));
+            self.publisher.flush_due(self.now);
             self.settle();
         }
     }

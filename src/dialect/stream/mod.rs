@@ -106,6 +106,7 @@ fn why(error: AuthError) -> Disconnect {
         AuthError::Expired => Disconnect::Expired,
         AuthError::Revoked => Disconnect::Revoked,
         AuthError::Unavailable => Disconnect::Internal,
+        AuthError::Crowded => Disconnect::policy("Connection limit reached"),
         _ => Disconnect::policy("Authentication required"),
     }
 }

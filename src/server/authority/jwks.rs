@@ -59,28 +59,24 @@ impl Jwks {
 
     /// Fetches for ever.
     pub async fn keep_fresh(&self, tokens: &Tokens, metrics: &AuthMetrics) {
+        let soon = self.retry.min(self.refresh);
         loop {
-            let fetched = self.fetch_unless(tokens, metrics, |_| false).await;
-            tokio::time::sleep(if fetched { self.refresh } else { self.retry.min(self.refresh) }).await;
+            let fetched = self.fetch_unless_done(soon, tokens, metrics).await;
+            tokio::time::sleep(if fetched { self.refresh } else { soon }).await;
         }
     }
 
     /// Fetches because a token names a key that is not known, unless somebody just did; whether the keys are the newest now.
     /// Many who ask at the same time wait for one fetch.
     pub async fn look_again(&self, tokens: &Tokens, metrics: &AuthMetrics) -> bool {
-        let retry_ms = self.retry.as_millis() as u64;
-        self.fetch_unless(tokens, metrics, |age_ms| age_ms < retry_ms).await
+        self.fetch_unless_done(self.retry, tokens, metrics).await
     }
 
-    async fn fetch_unless(
-        &self,
-        tokens: &Tokens,
-        metrics: &AuthMetrics,
-        fresh: impl Fn(u64) -> bool,
-    ) -> bool {
+    async fn fetch_unless_done(&self, within: Duration, tokens: &Tokens, metrics: &AuthMetrics) -> bool {
         let mut last = self.last.lock().await;
         let now_ms = self.clock.now().millis();
-        if last.began_ms.is_some_and(|began| fresh(now_ms.saturating_sub(began))) {
+        let within_ms = within.as_millis() as u64;
+        if last.began_ms.is_some_and(|began| now_ms.saturating_sub(began) < within_ms) {
             return !last.failed;
         }
         last.began_ms = Some(now_ms);
