@@ -5,6 +5,7 @@ import hashlib
 import json
 import time
 
+import tokens
 from server import PATIENCE, Server, receive
 
 SECRET = "what-only-the-victim-may-read"
@@ -17,13 +18,16 @@ def key(name, token, **members):
     return "\n".join([*lines, *(f"{name} = {json.dumps(value)}" for name, value in members.items()), ""])
 
 
-# The other's grants come as near to the victim's topics as grants can.
-NEAR = ["other.**", "victim.secret", "victim.a.below", "victims.**"]
+# The other's grants come as near to the victim's topics as grants can. It is an admin, so that nothing but grants refuse it.
+NEAR = ["other.**", "victim.secret", "victim.a.below", "victims.**", "stream.telemetry", "events.a", "channels.billing", "analysis.a"]
+COOKIE = "session"
 KEYS = "\n".join([
+    tokens.CONFIG,
+    f'[auth]\ncookie = "{COOKIE}"',
     '[namespaces."victim.**"]\npresence = true',
     key("backend", BACKEND, role="root", publish=["**"], subscribe=["**"]),
     key("victim", VICTIM, role="admin", publish=["victim.**"], subscribe=["victim.**"], presence=["**"]),
-    key("other", OTHER, publish=NEAR, subscribe=NEAR),
+    key("other", OTHER, role="admin", publish=NEAR, subscribe=NEAR),
     key("good", GOOD, publish=["good.**"], subscribe=["good.**"]),
 ])  # fmt: skip
 

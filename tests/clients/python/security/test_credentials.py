@@ -3,11 +3,13 @@
 import hashlib
 
 import pytest
+import tokens
 from entries import ENTRIES, attempt, refused
-from nodes import BACKEND, OTHER, SECRET, VICTIM
+from nodes import BACKEND, NEAR, OTHER, SECRET, VICTIM
 from wire import Peer
 
 ROWS = [pytest.param(entry, id=entry.name) for entry in ENTRIES]
+FORGED = tokens.forged()
 NOBODY = {
     "none": None,
     "empty": "",
@@ -27,25 +29,38 @@ NOBODY = {
 def test_the_right_credential_enters(node, entry):
     """Or else the rows below would prove nothing."""
     node.publish(entry.topic, entry.event)
-    for by in ("header", "query"):
-        with Peer(node) as peer:
-            peer.send(entry.request(BACKEND, by))
-            if entry.live:
-                peer.read(quiet=0.2)
-                node.publish(entry.topic, entry.event)
-            assert SECRET.encode() in peer.read(until=SECRET.encode()), f"{by}: {peer.seen!r}"
+    for credential in (BACKEND, tokens.token()):
+        for by in entry.ways():
+            with Peer(node) as peer:
+                peer.send(entry.request(credential, by))
+                if entry.live:
+                    peer.read(quiet=0.2)
+                    node.publish(entry.topic, entry.event)
+                assert SECRET.encode() in peer.read(until=SECRET.encode()), f"{by}: {peer.seen!r}"
 
 
 @pytest.mark.parametrize("credential", NOBODY)
 @pytest.mark.parametrize("entry", ROWS)
 def test_nobody_enters(node, entry, credential):
-    for by in ("header", "query"):
-        seen = attempt(node, entry, NOBODY[credential], by)
-        assert SECRET.encode() not in seen and refused(seen), f"{by}: {seen!r}"
+    keep_out(node, entry, NOBODY[credential], *entry.ways())
+
+
+@pytest.mark.parametrize("name", FORGED)
+@pytest.mark.parametrize("entry", ROWS)
+def test_no_forged_token_enters(node, entry, name):
+    """Brought in one way each; over all rows every token meets every way."""
+    ways, row = entry.ways(), ENTRIES.index(entry) + list(FORGED).index(name)
+    keep_out(node, entry, FORGED[name], ways[row % len(ways)])
 
 
 @pytest.mark.parametrize("entry", ROWS)
 def test_a_credential_for_other_topics_does_not_enter(node, entry):
-    for by in ("header", "query"):
-        seen = attempt(node, entry, OTHER, by)
-        assert SECRET.encode() not in seen and refused(seen), f"{by}: {seen!r}"
+    near = tokens.token(body=tokens.claims(role="admin", grants={"publish": NEAR, "subscribe": NEAR}))
+    for credential in (OTHER, near):
+        keep_out(node, entry, credential, *entry.ways(), partial=entry.partial)
+
+
+def keep_out(node, entry, credential, *ways, partial=False):
+    for by in ways:
+        seen = attempt(node, entry, credential, by)
+        assert SECRET.encode() not in seen and (partial or refused(seen)), f"{by}: {seen!r}"

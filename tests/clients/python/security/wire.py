@@ -11,7 +11,7 @@ import time
 from server import PATIENCE
 
 QUIET = 0.4  # seconds without a byte after which nothing more is expected
-TEXT, BINARY, CLOSE, PING = 1, 2, 8, 9
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 
 class Peer:
@@ -29,10 +29,12 @@ class Peer:
             self.socket.sendall(data)
         return self
 
-    def read(self, until=None, quiet=QUIET):
-        """All that has come once the server ends, or nothing came for a while, or `until` was seen."""
+    def read(self, until=None, quiet=QUIET, done=lambda stream: False):
+        """All that has come once the server ends, or nothing came for a while, or `until` was seen, or it is `done`."""
         deadline = time.monotonic() + PATIENCE
         while not self.ended and time.monotonic() < deadline and not (until and until in self.seen):
+            if done(self.seen):
+                break
             if quiet < PATIENCE and until is None and answered(self.seen):
                 quiet = 0.02
             self.socket.settimeout(PATIENCE if until else quiet)
@@ -100,6 +102,8 @@ def frames(stream):
         if size >= 126:
             at = 4 if size == 126 else 10
             size = int.from_bytes(rest[2:at], "big")
+        if len(rest) < at + size:
+            break
         found.append((rest[0] & 15, rest[at : at + size]))
         rest = rest[at + size :]
     return found
@@ -113,8 +117,19 @@ def closed(stream):
     return None
 
 
+def begun(stream):
+    """Whether something has been said: an answer, or the first frame of a stream."""
+    return answered(stream) or bool(frames(stream))
+
+
+def ponged(stream):
+    return PONG in dict(frames(stream))
+
+
 def answered(stream):
-    """Whether an answer that is no stream is there as a whole."""
+    """Whether an answer that is no stream is there as a whole, or a stream is closed."""
+    if status(stream) == 101:
+        return closed(stream) is not None
     start, _, body = stream.partition(b"\r\n\r\n")
     sizes = [line[15:] for line in start.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     return bool(sizes) and len(body) >= int(sizes[0])
