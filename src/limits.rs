@@ -217,8 +217,28 @@ pub const TOKENS_REMEMBERED: usize = 10_000;
 pub const USER_BYTES_MAX: usize = PRESENCE_USER_BYTES_MAX;
 /// Longest `jti`, e-mail address and name in a token, bytes.
 pub const CLAIM_BYTES_MAX: usize = 256;
+/// Latest end of a token, Unix milliseconds: the last moment that RFC 3339 can write, in the year 9999.
+pub const EXPIRY_MS_MAX: u64 = 253_402_300_799_999;
 /// Least length of a shared secret that is not warned of, bytes (RFC 7518 section 3.2, for HS256).
 pub const SECRET_BYTES_MIN: usize = 32;
+/// Time for which a ticket is good, seconds.
+pub const TICKET_SECONDS: u64 = 30;
+/// Most tickets that are good at a time.
+pub const TICKETS_MAX: usize = 10_000;
+/// Most of them for one user.
+pub const TICKETS_PER_USER_MAX: usize = 100;
+/// Most revocations in force.
+pub const REVOCATIONS_MAX: usize = 10_000;
+/// How long a revocation is in force unless it says otherwise, seconds.
+pub const REVOCATION_SECONDS: u64 = 86_400;
+/// How long it can be, seconds.
+pub const REVOCATION_SECONDS_MAX: u64 = 366 * 86_400;
+/// Longest body of a request about revocations, bytes.
+pub const REVOCATION_BYTES_MAX: usize = 4 << 10;
+/// Tokens that wait until somebody else has been asked.
+pub const QUESTIONS_MAX: usize = 1024;
+/// Time that a server that is asked for keys has, milliseconds.
+pub const JWKS_TIMEOUT_MS: u64 = 5_000;
 /// Largest set of keys (JWKS), bytes.
 pub const JWKS_BYTES_MAX: usize = 256 << 10;
 /// Most keys of a set; further ones are passed over.

@@ -283,3 +283,59 @@ pub struct HttpMetrics {
     /// Connections of proxies that did not say whom they connect.
     pub bad_proxy_headers: Counter,
 }
+
+/// Why a credential or a page was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// None was there.
+    Missing,
+    /// Not a valid one.
+    Invalid,
+    /// Its time was over.
+    Expired,
+    /// It was taken back.
+    Revoked,
+    /// Good, but not for what the connection reads.
+    Insufficient,
+    /// It could not be checked.
+    Unavailable,
+    /// Its page is of an origin that is not let in.
+    Origin,
+}
+
+impl Refused {
+    /// All reasons, in the order of their discriminants.
+    pub const ALL: [Self; 7] = [
+        Self::Missing,
+        Self::Invalid,
+        Self::Expired,
+        Self::Revoked,
+        Self::Insufficient,
+        Self::Unavailable,
+        Self::Origin,
+    ];
+
+    /// The label of the metric.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Invalid => "invalid",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Insufficient => "insufficient",
+            Self::Unavailable => "unavailable",
+            Self::Origin => "origin",
+        }
+    }
+}
+
+/// What is counted about credentials.
+#[derive(Debug, Default)]
+pub struct AuthMetrics {
+    /// Refusals, in the order of [`Refused::ALL`].
+    pub refused: [Counter; Refused::ALL.len()],
+    /// Sets of keys fetched.
+    pub jwks_fetched: Counter,
+    /// Fetches of keys that failed.
+    pub jwks_failed: Counter,
+}

@@ -52,6 +52,10 @@ hash = "sha256:00000000000000000000000000000000000000000000000000000000000000fe"
 subscribe = ["stream.**"]
 presence = []
 
+[auth]
+cookie = "session"
+origins = ["https://app.example.com", "*"]
+
 [jwt]
 secret_env = "TOKEN_SECRET"
 algorithms = ["HS256"]
@@ -141,6 +145,15 @@ fn tokens_need_a_key_to_be_checked_with() {
     );
     assert!(problems("[jwt]\njwks_url = \"login.example.com\"").contains("write a URL such as"));
     assert!(parse("listen = [\"0.0.0.0:1\"]\n[jwt]\njwks_file = \"a\"").has_credentials());
+}
+
+#[test]
+fn origins_have_no_path() {
+    assert!(
+        problems("[auth]\norigins = [\"https://a.b/\"]")
+            .contains("m.toml:2: origins: \"https://a.b/\" is no")
+    );
+    assert!(problems("[auth]\norigins = [\"a.b\"]").contains("such as \"https://app.example.com\""));
 }
 
 #[test]
@@ -287,4 +300,15 @@ fn the_operating_guide_lists_every_setting() {
         return;
     }
     assert_eq!(table, config::to_markdown(), "run `UPDATE_DOCS=1 cargo test --test config`");
+}
+
+#[test]
+fn namespaces_of_analyses_begin_from_the_protocols_own() {
+    let text = "[analysis]\nmessage_buffer_size = 7\n[namespaces.default]\nretain_bytes = 5000\n\
+                [namespaces.\"analysis.*\"]\nretain_seconds = 9\n[namespaces.\"analyses.*\"]\n";
+    let config = Config::from_toml("test", text).unwrap();
+    let space = config.namespaces.of("analysis.a");
+    assert_eq!((space.retain_events, space.retain_seconds.as_secs(), space.retain_bytes), (7, 9, 5000));
+    assert_eq!((space.publish_rate, space.slow_events), (50, 7));
+    assert_eq!(config.namespaces.of("analyses.a").retain_events, 10_000);
 }

@@ -9,12 +9,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets something impossible may panic")]
 
+#[path = "simulation/batches.rs"]
+mod batches;
 #[path = "simulation/chaos.rs"]
 mod chaos;
 #[path = "simulation/check.rs"]
 mod check;
 #[path = "simulation/client.rs"]
 mod client;
+#[path = "simulation/lingering.rs"]
+mod lingering;
 #[path = "simulation/log.rs"]
 mod log;
 #[path = "simulation/net.rs"]
@@ -25,6 +29,8 @@ mod parse;
 mod rng;
 #[path = "simulation/scenarios.rs"]
 mod scenarios;
+#[path = "simulation/services.rs"]
+mod services;
 #[path = "simulation/tamper.rs"]
 mod tamper;
 #[path = "simulation/text.rs"]

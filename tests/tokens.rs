@@ -163,7 +163,7 @@ fn time_is_checked_with_the_leeway() {
     assert_eq!(tokens.verify(&late, NOW).unwrap().expires_ms, Some(NOW + 500));
     assert_eq!(tokens.verify(&late, NOW + 500).unwrap_err(), Problem::Expired(NOW + 500), "from memory");
     let endless = Signer::secret(b"secret").sign(&at(json!(u64::MAX)));
-    assert_eq!(tokens.verify(&endless, NOW).unwrap().expires_ms, Some(u64::MAX));
+    assert_eq!(tokens.verify(&endless, NOW).unwrap().expires_ms, Some(253_402_300_799_999));
 }
 
 #[test]

@@ -11,7 +11,9 @@
 //! | `! publish topic json` | somebody publishes; `topic?token=abc` where a credential is needed |
 //! | `! drain` | the server drains |
 //! | `! stop reading`, `! go on` | the client's window closes and opens (state machine only) |
+//! | `! refused topic json` | somebody tries to publish and may not |
 //! | `~ advance 30s` | time passes (state machine only) |
+//! | `~ wait 300ms` | time passes, really too |
 //! | `& POST /path media/type body` | a request of its own, answered by the next `< status body` (socket only) |
 //!
 //! `b>` and `b<` are those of stream b. In a `<` line `*` behind a colon stands for any JSON value or, where none begins,
@@ -76,7 +78,7 @@ fn replay(script: &Script, server: &mut dyn Server) -> Result<(), String> {
                 }
             }
             Step::Event(event) => server.happens(&matcher.fill_in(event)),
-            Step::Advance(millis) => server.advance(*millis),
+            Step::Advance(millis) | Step::Wait(millis) => server.advance(*millis),
         }
     }
     let left_over = server.left_over();

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::process;
 use super::prometheus::{Head, Kind, Page};
 use crate::metrics::{
-    Counter, Eviction, GARBAGE, Histogram, HttpMetrics, LimitMetrics, PublishMetrics, ShardMetrics,
+    AuthMetrics, Counter, Eviction, GARBAGE, Histogram, HttpMetrics, LimitMetrics, PublishMetrics, Refused,
+    ShardMetrics,
 };
 
 pub use super::prometheus::CONTENT_TYPE;
@@ -19,6 +20,8 @@ pub struct Sources {
     pub publish: Arc<PublishMetrics>,
     /// Of requests.
     pub http: Arc<HttpMetrics>,
+    /// Of credentials.
+    pub auth: Arc<AuthMetrics>,
     /// Of limits.
     pub limits: Arc<LimitMetrics>,
     /// Topics now.
@@ -86,6 +89,7 @@ pub fn render(sources: &Sources) -> String {
     PUBLISH.iter().for_each(|(head, of)| page.single(*head, of(&sources.publish).get()));
     SUMS.iter().for_each(|(head, of)| page.single(*head, sum(sources, of)));
     evictions(sources, &mut page);
+    credentials(&sources.auth, &mut page);
     limits(sources, &mut page);
     histograms(sources, &mut page);
     shards(sources, &mut page);
@@ -115,6 +119,15 @@ fn evictions(sources: &Sources, page: &mut Page) {
     let head = ("evictions_total", Kind::Counter, "Slow streams closed with 1013.");
     let of = |why: Eviction| (why.label().to_owned(), sum(sources, |shard| &shard.evictions[why as usize]));
     page.labelled(head, "reason", Eviction::ALL.map(of));
+}
+
+fn credentials(auth: &AuthMetrics, page: &mut Page) {
+    let refused = ("auth_refused_total", Kind::Counter, "Credentials and pages that were refused.");
+    let of = |why: Refused| (why.label().to_owned(), auth.refused[why as usize].get());
+    page.labelled(refused, "reason", Refused::ALL.map(of));
+    let fetches = ("jwks_fetches_total", Kind::Counter, "Fetches of the keys of tokens.");
+    let outcomes = [("ok", &auth.jwks_fetched), ("failed", &auth.jwks_failed)];
+    page.labelled(fetches, "result", outcomes.map(|(label, count)| (label.to_owned(), count.get())));
 }
 
 fn limits(sources: &Sources, page: &mut Page) {

@@ -1,10 +1,14 @@
-//! API keys and what they may do: pure verification, no I/O. A key is known by its SHA-256 only; what a client presents is
+//! Credentials and what they allow: pure verification, no I/O. An API key is known by its SHA-256 only; what a client presents is
 //! hashed and compared with every configured hash in constant time, so that neither time nor logs tell anything about it.
 //! Never keeps, prints or logs a token.
 
+mod credentials;
 mod grants;
 mod identity;
 pub mod jwt;
+mod origins;
+mod revocations;
+mod tickets;
 mod token;
 mod verdict;
 
@@ -15,30 +19,30 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 pub use crate::config::Role;
+pub use credentials::{Credentials, Time};
 pub use grants::{Action, Grants};
 pub use identity::{Credential, Identity, Profile};
-pub use token::token_from;
+pub use origins::Origins;
+pub use revocations::{Full, Revocations, Subject};
+pub use tickets::{Tickets, TooMany};
+pub use token::{Places, Presented, presented, subprotocol};
 pub use verdict::{AuthError, Authenticate, Later, Verdict};
 
 use crate::config::{KeyConfig, Roles};
 use crate::limits::TOKEN_BYTES_MAX;
 
 /// The configured keys. About 300 B each.
-pub struct Keys {
-    entries: Vec<([u8; 32], Arc<Identity>)>,
-    anonymous: Arc<Identity>,
-}
+pub struct Keys(Vec<([u8; 32], Arc<Identity>)>);
 
 impl Keys {
     /// Takes over the keys of the configuration.
     pub fn new(keys: &[KeyConfig], roles: &Roles) -> Self {
-        let entries = keys.iter().map(|key| (key.hash.0, Arc::new(identity(key, roles)))).collect();
-        Self { entries, anonymous: Arc::new(Identity::anonymous()) }
+        Self(keys.iter().map(|key| (key.hash.0, Arc::new(identity(key, roles)))).collect())
     }
 
-    /// Whether everybody may do everything, since no key is configured.
-    pub fn is_open(&self) -> bool {
-        self.entries.is_empty()
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Who presents `token`; `None` when no key is this one. Takes the same time for every token of a length, about
@@ -49,29 +53,17 @@ impl Keys {
         }
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let place = self.place(&hash)?;
-        self.entries.get(place).map(|(_, identity)| Arc::clone(identity))
-    }
-
-    /// Who is there, with or without a token. Where no keys are configured everybody is [`Identity::anonymous`];
-    /// elsewhere a token is needed.
-    pub fn identify(&self, token: Option<&str>) -> Option<Arc<Identity>> {
-        if self.is_open() { Some(Arc::clone(&self.anonymous)) } else { self.authenticate(token?) }
+        self.0.get(place).map(|(_, identity)| Arc::clone(identity))
     }
 
     /// Compares with every hash, whether or not one has matched.
     fn place(&self, hash: &[u8; 32]) -> Option<usize> {
         let mut place = u64::MAX;
-        for (i, (known, _)) in self.entries.iter().enumerate() {
+        for (i, (known, _)) in self.0.iter().enumerate() {
             let same: Choice = known.ct_eq(hash);
             place.conditional_assign(&(i as u64), same);
         }
-        usize::try_from(place).ok().filter(|place| *place < self.entries.len())
-    }
-}
-
-impl Authenticate for Keys {
-    fn authenticate(&self, token: &str, _unix_ms: u64, _later: Later) -> Option<Verdict> {
-        Some(self.identify(Some(token)).ok_or(AuthError::Invalid))
+        usize::try_from(place).ok().filter(|place| *place < self.0.len())
     }
 }
 
@@ -84,7 +76,7 @@ fn identity(key: &KeyConfig, roles: &Roles) -> Identity {
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.entries.iter().map(|(_, identity)| identity.name.as_str());
+        let names = self.0.iter().map(|(_, identity)| identity.name.as_str());
         f.debug_set().entries(names).finish()
     }
 }
@@ -108,7 +100,6 @@ mod tests {
         assert!(keys.authenticate("third").is_none());
         assert!(keys.authenticate("").is_none());
         assert!(keys.authenticate(&"x".repeat(TOKEN_BYTES_MAX + 1)).is_none());
-        assert!(keys.identify(None).is_none());
     }
 
     #[test]
@@ -130,15 +121,6 @@ mod tests {
         let hash = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         let config = KeyConfig { hash: KeyHash::parse(hash).unwrap(), ..key("a", "", "**") };
         assert!(Keys::new(&[config], &Roles::default()).authenticate("abc").is_some());
-    }
-
-    #[test]
-    fn without_keys_everybody_may_do_everything() {
-        let keys = Keys::new(&[], &Roles::default());
-        assert!(keys.is_open());
-        assert!(keys.authenticate("anything").is_none());
-        let somebody = keys.identify(Some("anything")).unwrap();
-        assert!(somebody.may(Action::Publish, "a.b") && somebody.may(Action::Subscribe, "**"));
     }
 
     #[test]

@@ -20,12 +20,34 @@ pub enum AuthError {
     /// It was taken back.
     #[error("the credential was revoked")]
     Revoked,
+    /// It is good, but not for what this connection reads.
+    #[error("the credential is another user's, or does not allow what this connection reads")]
+    Insufficient,
     /// Whoever must be asked does not answer.
     #[error("the credential cannot be checked now; try again")]
     Unavailable,
     /// Who presents it has as many connections as it may.
     #[error("too many connections of this user; retry after {RETRY_AFTER_SECONDS} s")]
     Crowded,
+}
+
+impl AuthError {
+    /// A word for programs.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Missing | Self::Invalid => "unauthorized",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Insufficient => "insufficient",
+            Self::Unavailable => "unavailable",
+            Self::Crowded => "too_many_connections_of_user",
+        }
+    }
+
+    /// After how long the same credential may be let in, milliseconds, if time can change that.
+    pub fn retry_after_ms(self) -> Option<u64> {
+        matches!(self, Self::Unavailable | Self::Crowded).then_some(RETRY_AFTER_SECONDS * 1000)
+    }
 }
 
 /// Who presents a token, or why nobody does.
@@ -39,4 +61,9 @@ pub trait Authenticate: Send + Sync {
     /// The verdict on `token`; `None` makes `later` get it, from whatever thread, when somebody else must be asked first.
     /// Never blocks.
     fn authenticate(&self, token: &str, unix_ms: u64, later: Later) -> Option<Verdict>;
+
+    /// Whether the credential of `identity` was taken back since it was checked. Never blocks.
+    fn is_revoked(&self, _identity: &Identity, _unix_ms: u64) -> bool {
+        false
+    }
 }

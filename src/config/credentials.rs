@@ -11,6 +11,16 @@ use super::section::section;
 use crate::limits;
 
 section! {
+    /// Where credentials may come from.
+    Auth = "auth" {
+        /// Cookie that may hold a token or key; none when empty.
+        cookie: MaybeText = String::new();
+        /// Origins (`https://app.example.com`) whose pages may open streams and use the cookie; `*` for all. When empty: all, but with `auth.cookie` the server's own only.
+        origins: Texts = Vec::<String>::new();
+    }
+}
+
+section! {
     /// JSON Web Tokens.
     Jwt = "jwt" {
         /// Ways of signing that are accepted, of those that suit the key.

@@ -25,7 +25,7 @@ use std::path::PathBuf;
 pub use choice::{
     Algorithm, Asked, ForwardedHeader, LogFormat, ProxyProtocol, Refuse, Role, SkipTo, SlowPolicy,
 };
-pub use credentials::Jwt;
+pub use credentials::{Auth, Jwt};
 pub use key::KeyHash;
 pub use kind::Listen;
 pub use namespaces::Namespaces;
@@ -63,6 +63,8 @@ pub struct Config {
     pub roles: Roles,
     /// How topics behave, by pattern.
     pub namespaces: Namespaces,
+    /// Where credentials may come from.
+    pub auth: Auth,
     /// JSON Web Tokens.
     pub jwt: Jwt,
     /// API keys.

@@ -1,7 +1,7 @@
 //! The table of settings as text: the effective configuration as TOML, and the reference of docs/OPERATING.md.
 
 use super::Config;
-use super::credentials::Jwt;
+use super::credentials::{Auth, Jwt};
 use super::kind::quote;
 use super::protocols::{Analysis, Channels, Events, Stream};
 use super::proxy::Proxy;
@@ -22,6 +22,7 @@ pub fn to_toml(config: &Config) -> String {
     write_section(&mut out, "[events]", Events::SETTINGS, &config.events.show());
     write_section(&mut out, "[channels]", Channels::SETTINGS, &config.channels.show());
     write_section(&mut out, "[analysis]", Analysis::SETTINGS, &config.analysis.show());
+    write_section(&mut out, "[auth]", Auth::SETTINGS, &config.auth.show());
     write_section(&mut out, "[jwt]", Jwt::SETTINGS, &config.jwt.show());
     write_roles(&mut out, &config.roles);
     write_section(&mut out, "[namespaces.default]", Namespace::SETTINGS, &config.namespaces.default().show());

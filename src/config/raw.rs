@@ -12,8 +12,8 @@ use super::section::Setting;
 use super::table;
 
 /// Settings named at the top, and the sections that hold nothing but settings.
-const PLAIN_SECTIONS: [&str; 9] =
-    ["limits", "proxy", "timing", "delivery", "stream", "events", "channels", "analysis", "jwt"];
+const PLAIN_SECTIONS: [&str; 10] =
+    ["limits", "proxy", "timing", "delivery", "stream", "events", "channels", "analysis", "auth", "jwt"];
 /// The sections of roles.
 const ROLE_SECTIONS: [&str; 4] = ["roles.observer", "roles.admin", "roles.authority", "roles.root"];
 const ROLES_HINT: &str = "write tables [roles.observer], [roles.admin], [roles.authority] or [roles.root]";

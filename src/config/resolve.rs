@@ -3,7 +3,7 @@
 
 use super::Config;
 use super::choice::ProxyProtocol;
-use super::credentials::Jwt;
+use super::credentials::{Auth, Jwt};
 use super::namespaces::Namespaces;
 use super::pattern::Pattern;
 use super::problem::{Origin, Problems};
@@ -32,6 +32,7 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
     let events = Events::resolve(&mut reader(&raw.take("events"), &mut problems), &Events::default());
     let channels = Channels::resolve(&mut reader(&raw.take("channels"), &mut problems), &Channels::default());
     let analysis = Analysis::resolve(&mut reader(&raw.take("analysis"), &mut problems), &Analysis::default());
+    let auth = auth(&raw.take("auth"), &mut problems);
     let jwt = jwt(&raw.take("jwt"), &mut problems);
     let roles = Roles::read(&mut raw, &mut problems);
     let namespaces = namespaces(&mut raw, &analysis, &mut problems);
@@ -51,6 +52,7 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
         events,
         channels,
         analysis,
+        auth,
         jwt,
         roles,
         namespaces,
@@ -80,6 +82,19 @@ fn check_openness(general: &General, said: &Section, keyless: bool, problems: &m
         );
         problems.push(origin(said, &["listen"]), message);
     }
+}
+
+fn auth(said: &Section, problems: &mut Problems) -> Auth {
+    let auth = Auth::resolve(&mut reader(said, problems), &Auth::default());
+    let is_origin = |text: &&String| {
+        let host = text.split_once("://").map_or("", |(_, host)| host);
+        text.as_str() == "*" || (!host.is_empty() && !host.contains('/'))
+    };
+    if let Some(wrong) = auth.origins.iter().find(|text| !is_origin(text)) {
+        let hint = "write scheme and host without a path, such as \"https://app.example.com\", or \"*\"";
+        problems.push(origin(said, &["origins"]), format!("origins: {wrong:?} is no origin; {hint}"));
+    }
+    auth
 }
 
 /// Settings about tokens without a key to check them with would let nobody in and look as if they did.

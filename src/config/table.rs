@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::choice::{LogFormat, MaybeRole, Refuse, Role, SkipTo, SlowPolicy};
-use super::credentials::Jwt;
+use super::credentials::{Auth, Jwt};
 use super::key::KeyHash;
 use super::kind::{Addresses, Bytes, Count, Listen, Millis, Patterns, Seconds, Switch, Text};
 use super::pattern::Pattern;
@@ -171,6 +171,7 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         Events::SETTINGS,
         Channels::SETTINGS,
         Analysis::SETTINGS,
+        Auth::SETTINGS,
         Jwt::SETTINGS,
         ObserverGrants::SETTINGS,
         AdminGrants::SETTINGS,

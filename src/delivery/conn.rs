@@ -266,6 +266,8 @@ pub struct Flags {
     pub peer_closed: bool,
     /// Its dialect wants to be asked at a time.
     pub alarmed: bool,
+    /// A timer of it is on the way that comes up at [`Conn::wakeup_ms`].
+    pub scheduled: bool,
 }
 
 /// See the module.

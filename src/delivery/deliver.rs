@@ -152,9 +152,14 @@ impl<N: Net> Shard<N> {
         }
     }
 
-    /// Makes the gather for `key`, unless the last one was for the same.
+    /// Makes the gather for `key`, unless one of the last two was for the same: a newcomer between two that stand
+    /// at the same place does not cost the second a gather.
     pub(super) fn fill(&mut self, key: Key, pin: &epoch::Guard) -> Result<(), Lagged> {
-        let Self { slots, groups, gather, classes, shared, metrics, budget, now, .. } = self;
+        let Self { slots, groups, gather, spare, classes, shared, metrics, budget, now, .. } = self;
+        if gather.is_for(key) {
+            return Ok(());
+        }
+        std::mem::swap(gather, spare);
         if gather.is_for(key) {
             return Ok(());
         }

@@ -145,7 +145,8 @@ impl<N: Net> Host for ShardHost<'_, N> {
 
     fn wake_after(&mut self, millis: u64) {
         let conn = &mut self.shard.conns[self.conn as usize];
-        conn.alarm_ms = (self.shard.now.millis() + millis) as u32;
+        // Moments are kept in 32 bits, of which half lie ahead.
+        conn.alarm_ms = (self.shard.now.millis() + millis.min(i32::MAX as u64)) as u32;
         conn.flags.alarmed = true;
         self.shard.reschedule(self.conn);
     }

@@ -49,7 +49,11 @@ impl<N: Net> Shard<N> {
         self.metrics.connections.set(self.conns.len() as u64);
         self.metrics.accepted.bump(1);
         self.schedule_first(id);
-        self.ask(id, |dialect, host| dialect.opened(host));
+        if self.is_revoked(id) {
+            self.close(id, Disconnect::Revoked);
+        } else {
+            self.ask(id, |dialect, host| dialect.opened(host));
+        }
         self.make_ready(id);
         if !read_ahead.is_empty() {
             self.received(id, &mut read_ahead.to_vec());
@@ -100,6 +104,7 @@ impl<N: Net> Shard<N> {
         if !conn.flags.finished {
             conn.flags.finished = true;
             self.net.finish(&mut conn.socket);
+            self.hear_out(id);
         }
         if self.conns[id as usize].flags.peer_closed {
             self.doom(id);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::conn::Handoff;
 use super::pool::Drain;
-use crate::auth::Verdict;
+use crate::auth::{Subject, Verdict};
 use crate::engine::{Topic, Wake, Watch};
 use crate::sync::{AtomicBool, Ordering, Queue, fence};
 
@@ -38,6 +38,8 @@ pub enum Letter {
     Created(u64, Arc<Topic>),
     /// Somebody was asked about a token, and this is the verdict.
     Verdict(Question, Verdict),
+    /// Close the connections of a credential that was taken back.
+    Revoked(Subject),
     /// Close everything at a pace, then end.
     Drain(Drain),
     /// End now.

@@ -10,6 +10,7 @@ use super::conn::Handoff;
 use super::driver::Driver;
 use super::mailbox::{Letter, Mailbox};
 use super::shard::Shared;
+use crate::auth::Subject;
 use crate::metrics::ShardMetrics;
 use crate::sync::{Mutex, lock};
 
@@ -53,6 +54,11 @@ impl Shards {
     pub fn hand_over(&self, handoff: Box<Handoff>) {
         let index = self.next.fetch_add(1, Ordering::Relaxed) % self.handles.len();
         self.handles[index].mailbox.post(Letter::Adopt(handoff));
+    }
+
+    /// Closes the connections of a credential that was taken back.
+    pub fn revoke(&self, subject: &Subject) {
+        self.handles.iter().for_each(|handle| handle.mailbox.post(Letter::Revoked(subject.clone())));
     }
 
     /// What the shards count.

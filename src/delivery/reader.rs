@@ -119,7 +119,7 @@ impl<N: Net> Shard<N> {
         self.pause_if_full(id);
     }
 
-    /// Keeps what has been read, at most one buffer of the shard, until an answer comes.
+    /// Keeps what has been read, at most one buffer of the shard, until an answer comes: nothing more is read.
     fn keep_unread(&mut self, id: u32, rest: &[u8]) {
         if !rest.is_empty() {
             self.conns[id as usize].unread.get_or_insert_default().extend_from_slice(rest);
@@ -134,6 +134,13 @@ impl<N: Net> Shard<N> {
         if let Some(reader) = &mut self.reader {
             reader.more.push(id);
         }
+    }
+
+    /// Nothing is left to say to a client: its input is read whatever it waited for, since its own close is in there.
+    pub(super) fn hear_out(&mut self, id: u32) {
+        let conn = &mut self.conns[id as usize];
+        (conn.asked, conn.flags.paused) = (0, false);
+        self.release(id);
     }
 
     fn incoming(&mut self, id: u32, incoming: Incoming<'_>) {

@@ -93,6 +93,7 @@ pub struct Shard<N: Net> {
     pub(super) next_watch: u64,
     pub(super) next_question: u32,
     pub(super) gather: Gather,
+    pub(super) spare: Gather,
     pub(super) joined: Joined,
     /// What the walk of a topic has sent so far.
     pub(super) walked: Sent,
@@ -162,6 +163,7 @@ impl<N: Net> Shard<N> {
             next_watch: 0,
             next_question: 0,
             gather: Gather::default(),
+            spare: Gather::default(),
             joined: Joined::default(),
             walked: Sent::default(),
             reader,
@@ -224,6 +226,7 @@ impl<N: Net> Shard<N> {
                 Some(Letter::Adopt(handoff)) => self.adopt_foreign(*handoff),
                 Some(Letter::Created(watch, topic)) => self.matched(watch, &topic),
                 Some(Letter::Verdict(asked, verdict)) => self.verdict(asked, verdict),
+                Some(Letter::Revoked(subject)) => self.revoked(&subject),
                 Some(Letter::Drain(drain)) => self.start_drain(drain),
                 Some(Letter::Stop) => self.upkeep.stop(),
                 None => break,

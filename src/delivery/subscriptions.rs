@@ -222,6 +222,7 @@ impl<N: Net> Shard<N> {
         self.slots[slot as usize].groups.retain(|(_, group)| *group != id);
         self.dues.change(id, gone.lingering.and_then(|lingering| lingering.due()), None);
         self.gather.forget();
+        self.spare.forget();
     }
 
     /// Moves a subscription that is not live to the group of those that are conflated, or that are not.

@@ -67,8 +67,9 @@ impl Upkeep {
     }
 }
 
-/// A credential is looked at again after this long at the latest: moments are kept in 32 bits of milliseconds.
-const EXPIRY_LOOK_MS: u64 = 24 * 60 * 60 * 1000;
+/// A connection is looked at again after this long at the latest, so that timers which an earlier one has replaced do not
+/// pile up in the wheel, whatever its client makes its dialect ask for.
+const LOOK_MS_MAX: u64 = 60_000;
 
 /// Milliseconds from `now_ms` to the wrapped moment `at`; 0 when that is past.
 fn until(at: u32, now_ms: u64) -> u64 {
@@ -110,9 +111,9 @@ impl<N: Net> Shard<N> {
     /// schedules the next, so that one already due before that is enough.
     pub(super) fn reschedule(&mut self, id: u32) {
         let conn = &self.conns[id as usize];
-        let now_ms = self.now.millis();
-        let waits = until(conn.wakeup_ms, now_ms);
-        if !conn.flags.closing && (waits == 0 || self.next_look_ms(id).is_some_and(|next| next < waits)) {
+        let waits = conn.flags.scheduled.then(|| until(conn.wakeup_ms, self.now.millis()));
+        let sooner = |next| waits.is_none_or(|waits| next < waits);
+        if !conn.flags.closing && self.next_look_ms(id).is_some_and(sooner) {
             self.schedule_at(id);
         }
     }
@@ -131,9 +132,8 @@ impl<N: Net> Shard<N> {
         let ping = (ping_ms > 0).then(|| until(conn.ping_ms, now_ms));
         let idle = (idle_ms > 0).then(|| idle_ms.saturating_sub(self.silent_ms(id)));
         let alarm = conn.flags.alarmed.then(|| until(conn.alarm_ms, now_ms));
-        let left = |end: u64| end.saturating_sub(self.now.unix_ms).min(EXPIRY_LOOK_MS);
-        let expiry = conn.identity.expires_ms.map(left);
-        [ping, idle, alarm, expiry].into_iter().flatten().min()
+        let expiry = conn.identity.expires_ms.map(|end| end.saturating_sub(self.now.unix_ms));
+        [ping, idle, alarm, expiry].into_iter().flatten().min().map(|next| next.min(LOOK_MS_MAX))
     }
 
     /// For how long nothing has come from the client, answers to pings included.
@@ -159,16 +159,19 @@ impl<N: Net> Shard<N> {
     }
 
     pub(super) fn schedule(&mut self, id: u32, at_ms: u64) {
-        self.conns[id as usize].wakeup_ms = at_ms as u32;
+        let conn = &mut self.conns[id as usize];
+        conn.wakeup_ms = at_ms as u32;
+        conn.flags.scheduled = true;
         self.upkeep.wheel.schedule(id, at_ms);
     }
 
     /// A timer came up; it may be one that a later one has replaced.
     fn due(&mut self, id: u32, now_ms: u64) {
-        let Some(conn) = self.conns.get(id as usize) else { return };
+        let Some(conn) = self.conns.get_mut(id as usize) else { return };
         if until(conn.wakeup_ms, now_ms) > 0 || conn.flags.doomed {
             return;
         }
+        conn.flags.scheduled = false;
         if conn.flags.closing {
             return self.close_overdue(id, now_ms);
         }
@@ -176,14 +179,11 @@ impl<N: Net> Shard<N> {
             return self.close(id, why);
         }
         self.ask_if_due(id, now_ms);
-        let ping_ms = self.shared.settings.ping_ms;
-        if ping_ms > 0 && until(self.conns[id as usize].ping_ms, now_ms) == 0 {
-            self.conns[id as usize].ping_ms = (now_ms + ping_ms) as u32;
-            self.ping(id);
+        if self.conns[id as usize].flags.closing {
+            return;
         }
-        if !self.conns[id as usize].flags.closing {
-            self.schedule_at(id);
-        }
+        self.ping_if_due(id, now_ms);
+        self.reschedule(id);
     }
 
     /// Why a connection is to be closed now, if it is.
@@ -202,6 +202,14 @@ impl<N: Net> Shard<N> {
         if conn.flags.alarmed && until(conn.alarm_ms, now_ms) == 0 {
             conn.flags.alarmed = false;
             self.ask(id, |dialect, host| dialect.due(host));
+        }
+    }
+
+    fn ping_if_due(&mut self, id: u32, now_ms: u64) {
+        let ping_ms = self.shared.settings.ping_ms;
+        if ping_ms > 0 && until(self.conns[id as usize].ping_ms, now_ms) == 0 {
+            self.conns[id as usize].ping_ms = (now_ms + ping_ms) as u32;
+            self.ping(id);
         }
     }
 

@@ -2,6 +2,7 @@
 //! sent, and asks its [`Host`] for what the client wants. It makes the bytes of events as an
 //! [`Encode`], so that the engine and delivery know no protocol by name.
 
+pub mod analysis;
 pub mod echo;
 pub mod events;
 pub mod frame;
@@ -283,7 +284,8 @@ pub trait Host {
     /// sent later comes before it; when it is good, the client is that identity from then on.
     fn authenticate(&mut self, token: &str);
 
-    /// Calls [`Dialect::due`] after `millis`, within a quarter of a second; replaces what was asked for before.
+    /// Calls [`Dialect::due`] after `millis`, within a quarter of a second and in 24 days at the latest; replaces what was
+    /// asked for before.
     fn wake_after(&mut self, millis: u64);
 
     /// How long the client has sent no message, milliseconds. Pings and pongs are none.

@@ -90,6 +90,12 @@ impl Body {
         Self { bytes: bytes.into_boxed_slice(), ends, content: parts.content }
     }
 
+    /// The same under another type, with other data.
+    pub fn with(&self, event: &str, data: &[u8]) -> Self {
+        let tags: Vec<_> = self.tags().map(Cow::Borrowed).collect();
+        Self::new(&Parts { event, data, tags: &tags, ..self.parts() })
+    }
+
     /// The same for another topic, whose idempotency keys are others.
     pub fn without_idempotency_key(self) -> Self {
         if self.idempotency_key().is_empty() {
@@ -111,17 +117,6 @@ impl Body {
             content: self.content,
             data: self.data(),
         }
-    }
-
-    /// The same under another type, with other data.
-    pub fn with(&self, event: &str, data: &[u8]) -> Self {
-        let (old, rest) = (self.event().len(), &self.bytes[self.ends[0] as usize..self.ends[5] as usize]);
-        let mut bytes = Vec::with_capacity(event.len() + rest.len() + data.len());
-        bytes.extend_from_slice(event.as_bytes());
-        bytes.extend_from_slice(rest);
-        bytes.extend_from_slice(data);
-        let ends = self.ends.map(|end| end - old as u32 + event.len() as u32);
-        Self { bytes: bytes.into_boxed_slice(), ends, content: self.content }
     }
 
     fn text(&self, index: usize) -> &str {

@@ -157,12 +157,21 @@ impl Registry {
 
     /// Up to `limit` topics whose name begins with `prefix` and sorts after `after`, by name.
     pub fn list(&self, prefix: &str, after: &str, limit: usize) -> Vec<Arc<Topic>> {
+        self.list_where(prefix, after, limit, |_| true)
+    }
+
+    /// [`Self::list`] of those whose name is `shown`; the others do not count, so that a page tells nothing of them.
+    pub fn list_where(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+        shown: impl Fn(&str) -> bool,
+    ) -> Vec<Arc<Topic>> {
+        let listed = |name: &str| name.starts_with(prefix) && name > after && shown(name);
         let mut found = Vec::new();
         for part in &self.parts {
-            let part = read(part);
-            found.extend(
-                part.values().filter(|t| t.name().starts_with(prefix) && &**t.name() > after).cloned(),
-            );
+            found.extend(read(part).values().filter(|topic| listed(topic.name())).cloned());
             found.sort_unstable_by(|a, b| a.name().cmp(b.name()));
             found.truncate(limit);
         }

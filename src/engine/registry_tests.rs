@@ -75,6 +75,8 @@ fn lists_are_sorted_and_cut() {
     assert_eq!(list("b.", "", 2), ["b.1", "b.2"]);
     assert_eq!(list("b.", "b.2", 2), ["b.3"]);
     assert_eq!(list("", "", 9), ["a", "b.1", "b.2", "b.3"]);
+    let odd = registry.list_where("b.", "", 2, |name| name != "b.2");
+    assert_eq!(odd.iter().map(|topic| &**topic.name()).collect::<Vec<_>>(), ["b.1", "b.3"]);
 }
 
 #[test]

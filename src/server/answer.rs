@@ -32,12 +32,18 @@ pub enum Fault {
     /// Something in it is wrong.
     #[error("{1}")]
     Bad(&'static str, String),
-    /// No credential, or not one of ours.
-    #[error("a valid API key is needed: send it as `Authorization: Bearer <key>` or ?token=<key>")]
-    Unauthorized,
+    /// No credential, or not a good one.
+    #[error(transparent)]
+    Unauthorized(AuthError),
+    /// A page that is not let in.
+    #[error("pages of this origin may not connect; auth.origins lists those that may")]
+    Origin,
     /// The credential does not allow it.
     #[error("the credential has no {0} grant for this topic")]
     Forbidden(&'static str),
+    /// Nor does its role.
+    #[error("this needs the role {0}")]
+    Role(&'static str),
     /// Nothing is there.
     #[error("{0}")]
     NotFound(&'static str),
@@ -77,8 +83,8 @@ impl Fault {
     fn status(&self) -> StatusCode {
         match self {
             Self::Bad(..) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) | Self::Role(_) | Self::Origin => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -95,8 +101,9 @@ impl Fault {
     fn code(&self) -> &'static str {
         match self {
             Self::Bad(code, _) => code,
-            Self::Unauthorized => "unauthorized",
-            Self::Forbidden(_) => "forbidden",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::Forbidden(_) | Self::Role(_) => "forbidden",
+            Self::Origin => "origin_not_allowed",
             Self::NotFound(_) => "not_found",
             Self::Method(_) => "method_not_allowed",
             Self::TooLarge { .. } => "too_large",
@@ -149,7 +156,9 @@ impl Fault {
         let mut response = json(self.status(), self.body());
         let headers = response.headers_mut();
         match self {
-            Self::Unauthorized => drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            Self::Unauthorized(_) => {
+                drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+            }
             Self::Method(allowed) => drop(headers.insert(ALLOW, HeaderValue::from_static(allowed))),
             _ => {}
         }
@@ -179,8 +188,8 @@ impl From<protocol::Fault> for Fault {
 impl From<AuthError> for Fault {
     fn from(error: AuthError) -> Self {
         match error {
-            AuthError::Missing | AuthError::Invalid => Self::Unauthorized,
-            error => Self::Protocol(error.into()),
+            AuthError::Unavailable | AuthError::Crowded => Self::Protocol(error.into()),
+            error => Self::Unauthorized(error),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::config::{self, Analysis, Config};
 use crate::delivery::shard::Settings;
 use crate::dialect::Linger;
+use crate::dialect::analysis;
 use crate::dialect::events::{self, Events};
 use crate::dialect::protocol::Protocols;
 use crate::dialect::refuse::Refuse;
@@ -23,7 +24,11 @@ fn millis(time: Duration) -> u64 {
 
 /// All protocols but the native one.
 pub fn protocols(config: &Config) -> Protocols {
-    Protocols::new(vec![Box::new(Streams::new(streams(config))), Box::new(Events::new(events(config)))])
+    Protocols::new(vec![
+        Box::new(Streams::new(streams(config))),
+        Box::new(Events::new(events(config))),
+        Box::new(analysis(config)),
+    ])
 }
 
 /// How clients of the protocols are refused.
@@ -52,6 +57,18 @@ fn events(config: &Config) -> events::Settings {
         events: settings.event_batch_size as u32,
     };
     events::Settings { refuse: refuse(config), clients_per_session: settings.max_clients_per_session, linger }
+}
+
+fn analysis(config: &Config) -> analysis::Analysis {
+    let said = &config.analysis;
+    analysis::Analysis::new(analysis::Settings {
+        connections: said.max_connections_per_analysis,
+        connections_in_all: said.max_total_connections,
+        timeout_ms: millis(said.connection_timeout_seconds),
+        ping_ms: millis(said.ping_interval_seconds),
+        thought_window_ms: millis(said.thought_batch_window_ms),
+        refuse: refuse(config),
+    })
 }
 
 /// What shards need to know.

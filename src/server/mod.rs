@@ -8,10 +8,13 @@ mod accept;
 mod admission;
 mod answer;
 pub mod assembly;
+pub mod authority;
 mod bell;
+mod credentials;
 mod dialects;
 mod history;
 mod node;
+mod patient;
 mod proxies;
 mod publish;
 mod query;
@@ -30,6 +33,7 @@ use crate::config::{Config, Listen};
 use crate::delivery::{Drain, sys};
 use crate::engine::Registry;
 use accept::Listener;
+use authority::Chores;
 use node::Node;
 
 /// Time between two sweeps; a part of the topics is swept each time.
@@ -45,20 +49,22 @@ pub fn prepare_process() {
 pub struct Server {
     node: Arc<Node>,
     listeners: Vec<Listener>,
+    chores: Chores,
 }
 
 impl Server {
     /// Opens the listeners and starts the shards. Must be called within a runtime.
     ///
     /// # Errors
-    /// An address cannot be listened on, or the system has no descriptors or threads left.
+    /// An address cannot be listened on, a key of tokens is missing, or the system has no descriptors or threads left.
     pub fn bind(config: Config) -> anyhow::Result<Self> {
         let open = |listen: &Listen| {
             Listener::open(listen, &config.delivery)
                 .with_context(|| format!("cannot listen on {}", listen.url()))
         };
         let listeners = config.general.listen.iter().map(open).collect::<anyhow::Result<_>>()?;
-        Ok(Self { node: Arc::new(Node::start(config)?), listeners })
+        let (node, chores) = Node::start(config)?;
+        Ok(Self { node: Arc::new(node), listeners, chores })
     }
 
     /// Where it listens, as URLs: the ports that the system chose.
@@ -79,8 +85,11 @@ impl Server {
             .into_iter()
             .map(|listener| accept::spawn(listener, Arc::clone(&self.node), drained.clone(), alive.clone()))
             .collect();
-        let sweeper = accept::background(sweep(Arc::clone(&self.node)));
-        let flusher = accept::background(flush(Arc::clone(&self.node)));
+        let background = [
+            accept::background(sweep(Arc::clone(&self.node))),
+            accept::background(flush(Arc::clone(&self.node))),
+            accept::background(self.chores.run()),
+        ];
         drop(alive);
         shutdown.await;
         acceptors.iter().for_each(|acceptor| acceptor.abort());
@@ -92,8 +101,7 @@ impl Server {
         self.node.shards.drain(drain(&self.node));
         // Whoever has not finished at the deadline is cut: that is what a deadline is.
         let _cut = tokio::time::timeout(deadline, all_gone.recv()).await;
-        sweeper.abort();
-        flusher.abort();
+        background.iter().for_each(|task| task.abort());
         join_shards(self.node).await
     }
 }

@@ -1,6 +1,5 @@
 //! Everything that requests share.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,9 +8,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::admission::Admission;
 use super::answer::Fault;
 use super::assembly;
+use super::authority::{Authority, Chores};
 use super::proxies::Proxies;
 use crate::admin::metrics::Sources;
-use crate::auth::{Identity, Keys};
+use crate::auth::{Identity, Origins};
 use crate::config::Config;
 use crate::delivery::shard::Shared;
 use crate::delivery::{Clock, Shards};
@@ -36,8 +36,10 @@ pub struct Node {
     pub shards: Shards,
     /// Time.
     pub clock: Clock,
-    /// Credentials.
-    pub keys: Arc<Keys>,
+    /// Who decides about credentials.
+    pub authority: Arc<Authority>,
+    /// Which pages may open streams.
+    pub origins: Origins,
     /// Connections under limits, by name.
     pub counts: Arc<Counts>,
     /// Whoever has yet to say who it is.
@@ -59,11 +61,11 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts the shards of `config`.
+    /// Starts the shards of `config`; what else must be run comes with it.
     ///
     /// # Errors
-    /// The system has no descriptors or threads left.
-    pub fn start(config: Config) -> io::Result<Self> {
+    /// A key of tokens that is missing, or the system has no descriptors or threads left.
+    pub fn start(config: Config) -> anyhow::Result<(Self, Chores)> {
         let clock = Clock::start();
         let first_epoch = clock.now().unix_ms / 1000 * EPOCHS_PER_SECOND;
         let registry = Registry::new(assembly::namespaces(&config), config.limits.topics, first_epoch);
@@ -72,20 +74,22 @@ impl Node {
         let publisher =
             Publisher::new(Arc::clone(&registry), Arc::clone(&publish_metrics), Arc::clone(&protocols));
         let (counts, limits) = (Arc::new(Counts::default()), Arc::new(LimitMetrics::default()));
-        let publisher = publisher.paced(assembly::pace(&config, &limits));
-        let (publisher, keys) = (Arc::new(publisher), Arc::new(Keys::new(&config.keys, &config.roles)));
+        let publisher = Arc::new(publisher.paced(assembly::pace(&config, &limits)));
+        let (authority, chores) = Authority::new(&config, clock)?;
+        let authority = Arc::new(authority);
         let shared = Shared {
             registry: Arc::clone(&registry),
             publisher: Arc::clone(&publisher) as _,
             extract: Arc::new(JsonFields),
-            authenticator: Arc::clone(&keys) as _,
+            authenticator: Arc::clone(&authority) as _,
             counts: Arc::clone(&counts),
             limits: Arc::clone(&limits),
             settings: assembly::settings(&config),
         };
-        Ok(Self {
+        let node = Self {
             shards: Shards::start(config.shards(), &shared, clock)?,
-            keys,
+            origins: Origins::new(&config.auth.origins, !config.auth.cookie.is_empty()),
+            authority,
             admission: Admission::new(&config.limits, Arc::clone(&counts), Arc::clone(&limits)),
             proxies: Proxies::new(&config.proxy),
             counts,
@@ -100,7 +104,8 @@ impl Node {
             http_metrics: Arc::default(),
             draining: AtomicBool::new(false),
             config,
-        })
+        };
+        Ok((node, chores))
     }
 
     /// A place for a request that waits for an event.
@@ -119,6 +124,7 @@ impl Node {
             shards: self.shards.metrics(),
             publish: Arc::clone(&self.publish_metrics),
             http: Arc::clone(&self.http_metrics),
+            auth: Arc::clone(self.authority.metrics()),
             limits: Arc::clone(&self.limits),
             topics: self.registry.len() as u64,
             connections: self.admission.connections() as u64,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::StatusCode;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_TYPE, RETRY_AFTER};
 
 use super::answer::{Answer, Fault, json};
@@ -110,13 +110,25 @@ fn attributes(call: &Call) -> Result<Attributes, Fault> {
 /// The body of one event.
 pub async fn whole(node: &Node, body: &mut Incoming) -> Result<Bytes, Fault> {
     let limit = node.config.limits.event_bytes;
+    let too_large = Fault::TooLarge { what: "the event", limit, setting: "limits.event_bytes" };
+    within(node, body, limit, too_large).await
+}
+
+/// A body of at most `limit` bytes.
+pub async fn within(
+    node: &Node,
+    body: &mut Incoming,
+    limit: usize,
+    too_large: Fault,
+) -> Result<Bytes, Fault> {
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large);
+    }
     let collected =
         tokio::time::timeout(node.config.timing.write_seconds, Limited::new(body, limit).collect());
     match collected.await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Fault::TooLarge { what: "the event", limit, setting: "limits.event_bytes" })
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large),
         Ok(Err(_)) | Err(_) => Err(Fault::Incomplete),
     }
 }

@@ -28,6 +28,11 @@ pub fn header(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
+/// All values of a header that are text.
+pub fn all(headers: &HeaderMap, name: impl AsHeaderName) -> Vec<&str> {
+    headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect()
+}
+
 /// Whether a comma-separated header names `token`, without regard to case.
 pub fn lists(headers: &HeaderMap, name: impl AsHeaderName, token: &str) -> bool {
     headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).any(|value| {

@@ -7,18 +7,22 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use hyper::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue};
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CONNECTION, COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL,
+    UPGRADE,
+};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Version};
 
 use super::answer::{Answer, Fault, json, with_type};
 use super::node::Node;
-use super::{dialects, history, publish, query, streams};
+use super::{credentials, dialects, history, publish, query, streams};
 use crate::admin;
-use crate::auth::{Action, AuthError, Identity, Verdict, token_from};
+use crate::auth::{Action, Identity, Places, Presented, Verdict, presented};
 use crate::json::text::write_string;
 use crate::json::time;
 use crate::limits::{DISCARD_BYTES_MAX, DISCARD_MS};
+use crate::metrics::Refused;
 
 /// What a handler needs of a request besides its body.
 pub struct Call {
@@ -62,6 +66,8 @@ enum Route {
     Topics,
     Publish,
     Presence(String),
+    Tickets,
+    Revocations,
     WhoAmI,
     Health,
     Ready,
@@ -74,6 +80,8 @@ fn parse(path: &str) -> Route {
     match path {
         "/v1/topics" | "/v1/topics/" => Route::Topics,
         "/v1/publish" => Route::Publish,
+        "/v1/tickets" => Route::Tickets,
+        "/v1/revocations" => Route::Revocations,
         "/v1/whoami" => Route::WhoAmI,
         "/health" => Route::Health,
         "/ready" => Route::Ready,
@@ -136,7 +144,7 @@ async fn dispatch(
     if let Some(answer) = open(node, &route, &parts.method)? {
         return Ok(answer);
     }
-    let verdict = identify(node, &parts.headers, parts.uri.query());
+    let verdict = identify(node, &parts.headers, parts.uri.query()).await?;
     let mut call = Call {
         identity: verdict.as_ref().map_or_else(|_| Arc::clone(&node.nobody), Arc::clone),
         address,
@@ -163,8 +171,14 @@ async fn dispatch(
         }
         (Route::Topics, "GET") => Ok(history::list(node, &call)),
         (Route::Presence(topic), "GET") => history::presence(node, &call, &topic),
+        (Route::Tickets, "POST") => credentials::ticket(node, &call),
+        (Route::Revocations, "POST") => credentials::revoke(node, &call, body).await,
+        (Route::Revocations, "GET") => credentials::revocations(node, &call),
+        (Route::Revocations, "DELETE") => credentials::restore(node, &call),
         (Route::WhoAmI, "GET") => Ok(Answer::Response(json(StatusCode::OK, who_am_i(&call)))),
         (Route::Echo, "GET") if node.config.test_echo => streams::echo(node, &call),
+        (Route::Tickets, _) => Err(Fault::Method("POST")),
+        (Route::Revocations, _) => Err(Fault::Method("GET, POST, DELETE")),
         (Route::Topic(_) | Route::Publish, _) => Err(Fault::Method("GET, POST")),
         (Route::Topics | Route::Presence(_) | Route::WhoAmI, _) => Err(Fault::Method("GET")),
         _ => Err(Fault::NotFound("there is nothing at this path; docs/PROTOCOL.md lists what there is")),
@@ -221,8 +235,32 @@ fn open(node: &Node, route: &Route, method: &Method) -> Result<Option<Answer>, F
     Ok(Some(Answer::Response(response)))
 }
 
-fn identify(node: &Node, headers: &HeaderMap, query: Option<&str>) -> Verdict {
-    let token = token_from(query::header(headers, AUTHORIZATION), query);
-    let missing = if token.is_none() { AuthError::Missing } else { AuthError::Invalid };
-    node.keys.identify(token.as_deref()).ok_or(missing).inspect_err(|_| node.http_metrics.unauthorized.add(1))
+/// Who asks. A page is looked at where its users could be harmed: where a stream begins that it could read, and where the
+/// browser has sent a credential by itself.
+async fn identify(node: &Node, headers: &HeaderMap, query: Option<&str>) -> Result<Verdict, Fault> {
+    let (protocols, cookies) = (query::all(headers, SEC_WEBSOCKET_PROTOCOL), query::all(headers, COOKIE));
+    let presented = presented(&Places {
+        authorization: query::header(headers, AUTHORIZATION),
+        query,
+        protocols: &protocols,
+        cookies: &cookies,
+        cookie: &node.config.auth.cookie,
+    });
+    let streams =
+        query::lists(headers, UPGRADE, "websocket") || query::lists(headers, ACCEPT, "text/event-stream");
+    if streams || matches!(presented, Some(Presented::Cookie(_))) {
+        check_origin(node, headers)?;
+    }
+    let verdict = node.authority.identify(presented.as_ref()).await;
+    Ok(verdict.inspect_err(|_| node.http_metrics.unauthorized.add(1)))
+}
+
+fn check_origin(node: &Node, headers: &HeaderMap) -> Result<(), Fault> {
+    // One that is no text is nobody's.
+    let origin = headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or("null"));
+    if origin.is_none_or(|origin| node.origins.allow(origin, query::header(headers, HOST))) {
+        return Ok(());
+    }
+    node.authority.metrics().refused[Refused::Origin as usize].add(1);
+    Err(Fault::Origin)
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use hyper::header::HeaderValue;
+use hyper::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 
 use super::answer::{Answer, Fault};
 use super::node::Node;
 use super::query;
 use super::routes::Call;
 use super::takeover::Takeover;
-use crate::auth::Action;
+use crate::auth::{Action, subprotocol};
 use crate::delivery::Leases;
 use crate::dialect::echo::Echo;
 use crate::dialect::topics::{Multiplex, MultiplexSse, Publisher, Reader, parse_reader, parse_sse};
@@ -150,7 +150,8 @@ pub fn upgrade(node: &Node, call: &Call) -> Result<(Transport, Vec<u8>), Fault> 
     let offers = call.headers.get_all("sec-websocket-extensions").iter().map(HeaderValue::as_bytes);
     let deflate = if node.config.delivery.deflate { websocket::negotiate(offers) } else { None };
     let mut head = Vec::with_capacity(192);
-    websocket::write_switching_protocols(&mut head, key, deflate);
+    let protocols = query::all(&call.headers, SEC_WEBSOCKET_PROTOCOL);
+    websocket::write_switching_protocols(&mut head, key, deflate, subprotocol(&protocols));
     Ok((if deflate.is_some() { Transport::Deflate } else { Transport::WebSocket }, head))
 }
 

@@ -21,6 +21,7 @@ use super::accept::{self, Accepted};
 use super::admission::Full;
 use super::answer::{Answer, Body, Fault};
 use super::node::Node;
+use super::patient::Patient;
 use super::proxies::{self, Peer};
 use super::routes;
 use super::socket::{Ahead, Reclaim};
@@ -134,6 +135,7 @@ async fn http<S: Reclaim>(
         service_fn(move |request| Box::pin(respond(Arc::clone(&node), peer, Arc::clone(&left), request)))
     };
     let limits = &node.config.limits;
+    let socket = Patient::new(socket, node.config.timing.write_seconds);
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_seconds)
@@ -163,7 +165,7 @@ async fn http<S: Reclaim>(
     })
     .await?;
     let parts = connection.into_parts();
-    Some((takeover, parts.io.into_inner(), parts.read_buf))
+    Some((takeover, parts.io.into_inner().into_inner(), parts.read_buf))
 }
 
 type Slot = Arc<crate::sync::Mutex<Option<Takeover>>>;

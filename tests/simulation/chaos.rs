@@ -1,10 +1,13 @@
-//! Publishers on other threads: they strike while a shard is in the middle of a write or of a filter.
+//! Topics, and publishers on other threads: they strike while a shard is in the middle of a write or of a filter.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use millrace::engine::filter::{Extract, FieldsBuilder};
-use millrace::engine::{Body, Content, Now, Parts, Publish};
+use millrace::engine::name::Pattern;
+use millrace::engine::{
+    Body, Content, Namespace, Namespaces, Now, Parts, Publish, Retention, SkipTo, Slow, SlowPolicy,
+};
 use millrace::json::fields::JsonFields;
 
 use super::log::Recorder;
@@ -15,6 +18,34 @@ pub const TOPICS: [&str; 14] = [
     "small.a", "small.b", "old.a", "old.b", "new.a", "conf.a", "conf.b", "aged.a", "aged.b", "bytes.a",
     "room.a", "plain.a", "plain.b", "plain.c",
 ];
+
+fn namespace(events: usize, bytes: u64, age_ms: u64, policy: SlowPolicy) -> Namespace {
+    Namespace {
+        retention: Retention { events, bytes, age_ms },
+        slow: Slow { policy, events: 6, bytes: 3000, stall_ms: 6000 },
+        presence: false,
+        idempotency_ms: 0,
+        idle_ms: 400,
+        rate: None,
+    }
+}
+
+/// What is kept of the topics, and who is slow.
+pub fn namespaces() -> Namespaces {
+    let (cut, skip) = (SlowPolicy::Disconnect, SlowPolicy::Skip);
+    let plain = Namespace { idempotency_ms: 700, ..namespace(500, 1 << 20, 0, cut) };
+    let specific = vec![
+        ("small.*", namespace(8, 1 << 20, 0, cut)),
+        ("old.*", namespace(40, 1 << 20, 0, skip(SkipTo::Oldest))),
+        ("new.*", namespace(40, 1 << 20, 900, skip(SkipTo::Newest))),
+        ("conf.*", namespace(60, 1 << 20, 0, SlowPolicy::Conflate)),
+        ("aged.*", Namespace { idempotency_ms: 300, ..namespace(200, 1 << 20, 150, cut) }),
+        ("bytes.*", namespace(1000, 4000, 0, cut)),
+        ("room.*", Namespace { presence: true, ..namespace(500, 1 << 20, 0, cut) }),
+    ];
+    let parse = |(name, space)| (Pattern::parse(name).expect("a pattern"), space);
+    Namespaces::new(specific.into_iter().map(parse).collect(), plain)
+}
 
 /// See the module.
 pub struct Chaos {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use millrace::dialect::{Start, Transport};
 use millrace::engine::{Registry, SlowPolicy};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::log::{Event, Log};
 use super::parse::Said;
@@ -149,6 +150,12 @@ struct Message {
     reference: Option<u64>,
 }
 
+#[derive(Debug, Deserialize)]
+struct Batch {
+    count: usize,
+    events: Vec<Box<RawValue>>,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Check {
@@ -158,6 +165,8 @@ pub struct Check {
     specs: Vec<Spec>,
     subs: BTreeMap<String, Sub>,
     asked: VecDeque<(u64, Asked)>,
+    /// Most events of a batch.
+    batch: usize,
     /// SSE's last id.
     pub last_id: String,
     /// The code with which the server closed.
@@ -174,7 +183,13 @@ impl Check {
         let sse = matches!(transport, Transport::Sse | Transport::SseChunked);
         let (subs, asked) = (BTreeMap::new(), VecDeque::new());
         let one_line = !transport.is_websocket();
-        Self { one_line, sse, multiplexed, specs, subs, asked, last_id: String::new(), closed: None }
+        let (batch, last_id) = (0, String::new());
+        Self { one_line, sse, multiplexed, specs, subs, asked, batch, last_id, closed: None }
+    }
+
+    /// Events may come in batches of at most this many, and each is on one line.
+    pub fn allow_batches(&mut self, most: u32) {
+        (self.batch, self.one_line) = (most as usize, true);
     }
 
     /// The client asks for something under `reference`.
@@ -212,10 +227,12 @@ impl Check {
 
     fn text(&mut self, name: &str, id: &str, text: &str, truth: &Truth<'_>) -> Verdict {
         let message: Message = serde_json::from_str(text).map_err(|e| e.to_string())?;
-        let expected = if message.kind == "event" { "message" } else { &message.kind };
+        let events = matches!(&*message.kind, "event" | "batch");
+        let expected = if events { "message" } else { &message.kind };
         ensure(!self.sse || name == expected, || format!("it is named {name:?}"))?;
         match &*message.kind {
-            "event" => self.event(&message, id, text, truth),
+            "event" => self.event(&message, Some(id), text, truth),
+            "batch" => self.batch(id, text, truth),
             "gap" => self.gap(&message, truth),
             "subscribed" => {
                 self.subscribed(&message, truth)?;
@@ -234,7 +251,19 @@ impl Check {
         }
     }
 
-    fn event(&mut self, message: &Message, id: &str, text: &str, truth: &Truth<'_>) -> Verdict {
+    fn batch(&mut self, id: &str, text: &str, truth: &Truth<'_>) -> Verdict {
+        let Batch { count, events } = serde_json::from_str(text).map_err(|e| e.to_string())?;
+        ensure(count == events.len() && (2..=self.batch).contains(&count), || format!("{count} at once"))?;
+        let texts = events.iter().zip(1..).map(|(event, number)| (event.get(), number == count));
+        for (text, last) in texts {
+            let message = serde_json::from_str(text).map_err(|e| e.to_string())?;
+            self.event(&message, last.then_some(id), text, truth)?;
+        }
+        Ok(())
+    }
+
+    /// An event, with the id behind which it is the last.
+    fn event(&mut self, message: &Message, id: Option<&str>, text: &str, truth: &Truth<'_>) -> Verdict {
         let topic = message.topic.as_deref().ok_or("no topic")?;
         let offset = message.offset.ok_or("no offset")?;
         let sub = self.subs.get(topic).ok_or("an event of a topic that is not read")?;
@@ -246,7 +275,7 @@ impl Check {
         let expected = event_text(topic, sub.epoch, offset, event, self.one_line);
         ensure(text == expected, || format!("expected {expected:.300}"))?;
         self.subs.get_mut(topic).ok_or("gone")?.cursor = offset;
-        self.id(id, topic, offset, truth)
+        id.map_or(Ok(()), |id| self.id(id, topic, offset, truth))
     }
 
     /// The id with which a client would come back must lose nothing and repeat nothing.

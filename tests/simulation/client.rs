@@ -7,9 +7,11 @@ use bytes::Bytes;
 use millrace::auth::Identity;
 use millrace::delivery::Handoff;
 use millrace::dialect::topics::{Multiplex, MultiplexSse, Reader, parse_reader, parse_sse};
-use millrace::dialect::{Dialect, Start, Transport};
+use millrace::dialect::{Dialect, Linger, Start, Transport};
+use millrace::json::filter;
 use millrace::wire::websocket::{Opcode, encode_masked};
 
+use super::batches::{self, Batched};
 use super::chaos::TOPICS;
 use super::check::{Asked, Check, Only, Spec};
 use super::net::SimSocket;
@@ -27,6 +29,8 @@ pub enum Kind {
     Multiplex,
     /// Many topics over SSE.
     MultiplexSse,
+    /// One topic, in batches.
+    Batched,
 }
 
 /// How fast a client reads.
@@ -64,11 +68,22 @@ pub struct Client {
     pub link: Option<Link>,
     /// Whether it takes part in presence.
     pub present: bool,
+    /// How long events may wait, and how many go together.
+    linger: Linger,
     last_id: String,
     positions: BTreeMap<String, (u64, u64)>,
     requests: u64,
 }
 
+const KINDS: [Kind; 7] = [
+    Kind::Single,
+    Kind::Single,
+    Kind::Pattern,
+    Kind::Multiplex,
+    Kind::MultiplexSse,
+    Kind::Batched,
+    Kind::Batched,
+];
 const STREAMS: [Transport; 6] = [
     Transport::WebSocket,
     Transport::Deflate,
@@ -101,15 +116,14 @@ fn distinct(rng: &mut Rng, most: usize) -> Vec<&'static str> {
 impl Client {
     /// A client that is not connected yet.
     pub fn new(rng: &mut Rng, now_ms: u64) -> Self {
-        let kind =
-            rng.pick(&[Kind::Single, Kind::Single, Kind::Pattern, Kind::Multiplex, Kind::MultiplexSse]);
+        let kind = rng.pick(&KINDS);
         let transport = match kind {
-            Kind::Single | Kind::Pattern => rng.pick(&STREAMS),
+            Kind::Single | Kind::Pattern | Kind::Batched => rng.pick(&STREAMS),
             Kind::Multiplex => rng.pick(&STREAMS[..2]),
             Kind::MultiplexSse => rng.pick(&STREAMS[2..4]),
         };
         let names = match kind {
-            Kind::Single => vec![rng.pick(&TOPICS)],
+            Kind::Single | Kind::Batched => vec![rng.pick(&TOPICS)],
             Kind::Pattern => vec![rng.pick(&PATTERNS)],
             Kind::Multiplex => Vec::new(),
             Kind::MultiplexSse if rng.chance(300) => vec![rng.pick(&PATTERNS)],
@@ -119,8 +133,9 @@ impl Client {
         let first = spec(rng, names.first().copied().unwrap_or("-"), now_ms);
         let specs = names.iter().map(|name| Spec { name: (*name).into(), ..first.clone() }).collect();
         let (pace, present) = (pace(rng), rng.chance(500));
+        let linger = Linger { window_ms: rng.pick(&[1, 20, 50, 600]), events: rng.pick(&[1, 2, 5, 50]) };
         let (last_id, positions) = (String::new(), BTreeMap::new());
-        Self { kind, transport, specs, pace, link: None, present, last_id, positions, requests: 0 }
+        Self { kind, transport, specs, pace, link: None, present, linger, last_id, positions, requests: 0 }
     }
 
     /// Connects over `key`: what the server is handed.
@@ -133,7 +148,10 @@ impl Client {
         let last_id = std::mem::take(&mut self.last_id);
         let specs: Vec<_> = self.specs.iter().map(|spec| self.resumed(spec, heads, &last_id)).collect();
         let dialect = self.dialect(&specs, &last_id);
-        let check = Check::new(self.transport, self.kind == Kind::MultiplexSse, specs);
+        let mut check = Check::new(self.transport, self.kind == Kind::MultiplexSse, specs);
+        if self.kind == Kind::Batched {
+            check.allow_batches(self.linger.events);
+        }
         self.link = Some(Link { key, stream: Stream::new(self.transport), check });
         let name = rng.pick(&["ann", "bob", ""]).to_owned();
         Handoff {
@@ -161,6 +179,9 @@ impl Client {
         if self.kind == Kind::Multiplex {
             return Box::new(Multiplex::new(self.transport));
         }
+        if self.kind == Kind::Batched {
+            return Box::new(self.batched(&specs[0]));
+        }
         let last_id = Some(last_id).filter(|id| !id.is_empty());
         if self.kind == Kind::MultiplexSse {
             let (mut query, mut resume) = (Vec::new(), self.positions_text());
@@ -184,6 +205,20 @@ impl Client {
         let last_id = last_id.filter(|_| sse && spec.positions.contains_key(&spec.name));
         let wanted = parse_reader(&spec.name, &query, last_id).expect("a right query");
         Box::new(Reader::new(self.transport, wanted))
+    }
+
+    fn batched(&self, spec: &Spec) -> Batched {
+        let place = spec.positions.get(&spec.name);
+        Batched {
+            transport: self.transport,
+            topic: spec.name.clone(),
+            start: place
+                .map_or(spec.start.clone(), |&(epoch, offset)| Start::After { epoch: Some(epoch), offset }),
+            filter: spec.only.json().map(|text| Arc::new(filter::parse(&text).expect("a filter"))),
+            conflate: spec.conflate,
+            linger: self.linger,
+            view: batches::of(self.transport, self.present),
+        }
     }
 
     fn options(&self, spec: &Spec) -> Vec<(String, String)> {

@@ -57,6 +57,11 @@ impl Stream {
         Self { head: 0, chunked, chunks: Vec::new(), format, over: false }
     }
 
+    /// As [`Self::new`], for a stream whose head was left out.
+    pub fn headless(transport: Transport) -> Self {
+        Self { head: HEAD.len(), ..Self::new(transport) }
+    }
+
     /// What `bytes` complete.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Vec<Said>, String> {
         if self.over && !bytes.is_empty() {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use millrace::auth::{Action, Grants, Identity, Keys, Role};
-use millrace::config::{KeyConfig, Pattern as Granted, Roles};
+use millrace::auth::{Action, Authenticate, Credentials, Grants, Identity, Role};
+use millrace::config::{Config, KeyConfig, Pattern as Granted};
 use millrace::delivery::Handoff;
 use millrace::delivery::mailbox::{Alarm, Mailbox};
 use millrace::delivery::shard::{Settings, Shard, Shared};
-use millrace::dialect::Transport;
 use millrace::dialect::topics::{Reader, parse_reader};
+use millrace::dialect::{Dialect, Transport};
 use millrace::engine::{Body, Namespace, Namespaces, Parts, Publish, Registry, Retention, Slow, SlowPolicy};
 
 use super::chaos::{Chaos, Meddling};
@@ -26,23 +26,34 @@ impl Alarm for Silent {
 }
 
 /// One shard and what it writes to.
-struct Stage {
-    shard: Shard<SimNet>,
-    wires: Rc<RefCell<Wires>>,
-    chaos: Arc<Chaos>,
-    recorder: Arc<Recorder>,
+pub(super) struct Stage {
+    pub shard: Shard<SimNet>,
+    pub wires: Rc<RefCell<Wires>>,
+    pub chaos: Arc<Chaos>,
+    pub recorder: Arc<Recorder>,
+    pub mailbox: Arc<Mailbox>,
 }
 
-fn namespaces() -> Namespaces {
+fn namespaces(events: usize) -> Namespaces {
     let slow = Slow { policy: SlowPolicy::Disconnect, events: 0, bytes: 0, stall_ms: 0 };
-    let retention = Retention { events: 4, bytes: 1 << 30, age_ms: 0 };
+    let retention = Retention { events, bytes: 1 << 30, age_ms: 0 };
     let space = Namespace { retention, slow, presence: false, idempotency_ms: 0, idle_ms: 0, rate: None };
     Namespaces::new(Vec::new(), space)
 }
 
+/// Lets everybody in.
+pub fn everybody() -> Arc<dyn Authenticate> {
+    Arc::new(Credentials::new(&Config::default(), Vec::new()))
+}
+
 impl Stage {
     fn new(ping_ms: u64, idle_ms: u64) -> Self {
-        let registry = Arc::new(Registry::new(namespaces(), 100, 1));
+        Self::keeping(4, ping_ms, idle_ms, everybody())
+    }
+
+    /// A stage whose topics keep `events`.
+    pub fn keeping(events: usize, ping_ms: u64, idle_ms: u64, authenticator: Arc<dyn Authenticate>) -> Self {
+        let registry = Arc::new(Registry::new(namespaces(events), 100, 1));
         let recorder = Arc::new(Recorder::new(Arc::clone(&registry)));
         let (chaos, wires) = (Arc::new(Chaos::new(Arc::clone(&recorder), 1)), Wires::new(1));
         chaos.on.store(false, Ordering::Relaxed);
@@ -61,30 +72,37 @@ impl Stage {
             registry,
             publisher: Arc::clone(&recorder) as _,
             extract,
-            authenticator: Arc::new(Keys::new(&[], &Roles::default())),
+            authenticator,
             counts: Arc::default(),
             limits: Arc::default(),
             settings,
         };
         let net = SimNet { wires: Rc::clone(&wires), chaos: Arc::clone(&chaos) };
         let mailbox = Arc::new(Mailbox::new(Box::new(Silent)));
-        let shard = Shard::new(net, shared, mailbox, Arc::default(), chaos.now(), |_| None);
-        Self { shard, wires, chaos, recorder }
+        let shard = Shard::new(net, shared, Arc::clone(&mailbox), Arc::default(), chaos.now(), |_| None);
+        Self { shard, wires, chaos, recorder, mailbox }
     }
 
     fn read(&mut self, transport: Transport, topic: &str, query: &[(&str, &str)], grants: Grants) -> i32 {
-        let key = self.wires.borrow_mut().open(0, 1 << 20);
         let query: Vec<_> = query.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         let wanted = parse_reader(topic, &query, None).unwrap();
+        let identity = Identity::new("ann", Role::Observer, grants);
+        self.open(transport, Box::new(Reader::new(transport, wanted)), identity)
+    }
+
+    /// Somebody connects: the number of the server's end.
+    pub fn open(&mut self, transport: Transport, dialect: Box<dyn Dialect>, identity: Identity) -> i32 {
+        let key = self.wires.borrow_mut().open(0, 1 << 20);
         let handoff = Handoff {
             socket: SimSocket(key),
-            dialect: Box::new(Reader::new(transport, wanted)),
+            dialect,
             transport,
             head: Vec::new(),
             read_ahead: Bytes::new(),
-            identity: Arc::new(Identity::new("ann", Role::Observer, grants)),
+            identity: Arc::new(identity),
             leases: Default::default(),
         };
+        self.shard.at(self.chaos.now());
         self.shard.adopt(handoff).unwrap();
         key
     }
@@ -96,14 +114,26 @@ impl Stage {
     }
 
     /// Time passes, a quarter of a second at a time.
-    fn pass(&mut self, quarters: usize) {
+    pub fn pass(&mut self, quarters: usize) {
         for _ in 0..quarters {
             self.chaos.pass(250_000);
-            while self.shard.turn(self.chaos.now()) {}
+            self.turn();
         }
     }
 
-    fn taken(&self, key: i32) -> String {
+    /// The shard works until it can sleep.
+    pub fn turn(&mut self) {
+        let edges = self.wires.borrow_mut().edges();
+        for edge in edges {
+            match edge.readable {
+                true => self.shard.readable(edge.token),
+                false => self.shard.writable(edge.token),
+            }
+        }
+        while self.shard.turn(self.chaos.now()) {}
+    }
+
+    pub fn taken(&self, key: i32) -> String {
         String::from_utf8(self.wires.borrow_mut().take(key, usize::MAX)).unwrap()
     }
 }

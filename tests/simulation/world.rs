@@ -5,17 +5,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use millrace::auth::Keys;
-use millrace::config::Roles;
+use millrace::auth::Credentials;
+use millrace::config::Config;
 use millrace::delivery::mailbox::{Alarm, Letter, Mailbox};
 use millrace::delivery::shard::{Settings, Shard, Shared};
 use millrace::delivery::{Drain, Handoff};
-use millrace::engine::name::Pattern;
-use millrace::engine::{Namespace, Namespaces, Registry, Retention, SkipTo, Slow, SlowPolicy};
+use millrace::engine::Registry;
 use millrace::metrics::ShardMetrics;
 use millrace::wire::websocket::Opcode;
 
-use super::chaos::{Chaos, Meddling};
+use super::chaos::{Chaos, Meddling, namespaces};
 use super::check::{Truth, Verdict, heads};
 use super::client::{Client, Kind, Link, Pace, masked, pace};
 use super::log::Recorder;
@@ -65,33 +64,6 @@ pub struct World {
     clients: Vec<Client>,
 }
 
-fn namespace(events: usize, bytes: u64, age_ms: u64, policy: SlowPolicy) -> Namespace {
-    Namespace {
-        retention: Retention { events, bytes, age_ms },
-        slow: Slow { policy, events: 6, bytes: 3000, stall_ms: 6000 },
-        presence: false,
-        idempotency_ms: 0,
-        idle_ms: 400,
-        rate: None,
-    }
-}
-
-fn namespaces() -> Namespaces {
-    let (cut, skip) = (SlowPolicy::Disconnect, SlowPolicy::Skip);
-    let plain = Namespace { idempotency_ms: 700, ..namespace(500, 1 << 20, 0, cut) };
-    let specific = vec![
-        ("small.*", namespace(8, 1 << 20, 0, cut)),
-        ("old.*", namespace(40, 1 << 20, 0, skip(SkipTo::Oldest))),
-        ("new.*", namespace(40, 1 << 20, 900, skip(SkipTo::Newest))),
-        ("conf.*", namespace(60, 1 << 20, 0, SlowPolicy::Conflate)),
-        ("aged.*", Namespace { idempotency_ms: 300, ..namespace(200, 1 << 20, 150, cut) }),
-        ("bytes.*", namespace(1000, 4000, 0, cut)),
-        ("room.*", Namespace { presence: true, ..namespace(500, 1 << 20, 0, cut) }),
-    ];
-    let parse = |(name, space)| (Pattern::parse(name).expect("a pattern"), space);
-    Namespaces::new(specific.into_iter().map(parse).collect(), plain)
-}
-
 /// Sockets of this simulation never come through a mailbox.
 fn no_sockets(_: Handoff) -> Option<Handoff<SimSocket>> {
     None
@@ -126,7 +98,7 @@ impl World {
             registry: Arc::clone(registry),
             publisher: Arc::clone(&self.recorder) as _,
             extract: Arc::new(Meddling(Arc::clone(&self.chaos))),
-            authenticator: Arc::new(Keys::new(&[], &Roles::default())),
+            authenticator: Arc::new(Credentials::new(&Config::default(), Vec::new())),
             counts: Arc::default(),
             limits: Arc::default(),
             settings,
@@ -337,6 +309,17 @@ impl World {
         self.chaos.on.store(false, Ordering::Relaxed);
         self.clients.iter_mut().for_each(|client| client.pace = Pace::Fast);
         self.wires.borrow_mut().rough = false;
+        self.rest()?;
+        // What waits to go together still does.
+        for _ in 0..8 {
+            self.chaos.pass(100_000);
+            self.turn();
+            self.read()?;
+        }
+        self.rest()
+    }
+
+    fn rest(&mut self) -> Verdict {
         for _ in 0..4000 {
             self.read()?;
             self.turn();

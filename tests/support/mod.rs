@@ -27,7 +27,12 @@ pub struct Running {
 impl Running {
     /// Starts a server as `toml` says, on one shard and a port that the system chooses.
     pub fn start(toml: &str) -> Self {
-        let text = format!("listen = [\"127.0.0.1:0\"]\nshards = 1\nworkers = 1\n{toml}");
+        Self::start_on(1, toml)
+    }
+
+    /// The same on so many shards.
+    pub fn start_on(shards: usize, toml: &str) -> Self {
+        let text = format!("listen = [\"127.0.0.1:0\"]\nshards = {shards}\nworkers = 1\n{toml}");
         let mut config = Config::from_toml("test", &text).unwrap_or_else(|problems| panic!("{problems}"));
         config.test_echo = true;
         let (address_out, address) = std::sync::mpsc::sync_channel(1);
@@ -41,6 +46,11 @@ impl Running {
             });
         });
         Self { address: address.recv().unwrap(), stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// A server that somebody else runs.
+    pub fn at(address: &str) -> Self {
+        Self { address: address.into(), stop: None, thread: None }
     }
 
     /// Tells it to drain.
@@ -106,15 +116,21 @@ pub struct Client {
 impl Client {
     /// Connects; the handshake must succeed.
     pub fn connect(address: &str, target: &str, headers: &str) -> Self {
+        let (client, head) = Self::handshake(address, target, headers);
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        client
+    }
+
+    /// Connects; the head of the answer tells whether that went well.
+    pub fn handshake(address: &str, target: &str, headers: &str) -> (Self, String) {
         let mut socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let upgrade = "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n\
                        sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
         write!(socket, "GET {target} HTTP/1.1\r\nhost: test\r\n{upgrade}{headers}\r\n").unwrap();
         let head = read_head(&mut socket);
-        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         let (decoder, intake) = (Decoder::new(Role::Client, false), Intake::new(64 << 20));
-        Self { socket, decoder, intake, read: Default::default() }
+        (Self { socket, decoder, intake, read: Default::default() }, head)
     }
 
     pub fn send(&mut self, text: &str) {

@@ -10,6 +10,7 @@ pub enum Step {
     Server(char, String),
     Event(String),
     Advance(u64),
+    Wait(u64),
 }
 
 pub struct Script {
@@ -72,6 +73,9 @@ fn step(line: &str) -> Option<Step> {
     }
     if let Some(time) = line.strip_prefix("~ advance ") {
         return Some(Step::Advance(millis(time)?));
+    }
+    if let Some(time) = line.strip_prefix("~ wait ") {
+        return Some(Step::Wait(millis(time)?));
     }
     if let Some(opened) = line.strip_prefix('@') {
         let (stream, rest) = named(opened, ' ')?;

@@ -6,7 +6,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use millrace::auth::{AuthError, Identity, Keys, Verdict, token_from};
+use millrace::auth::{Credentials, Identity, Places, Presented, Verdict, presented};
 use millrace::config::Config;
 use millrace::delivery::Handoff;
 use millrace::delivery::mailbox::{Alarm, Letter, Mailbox};
@@ -18,7 +18,7 @@ use millrace::dialect::topics::{
     Multiplex, MultiplexSse, Publisher as Publishing, Reader, parse_reader, parse_sse,
 };
 use millrace::dialect::{Dialect, Transport};
-use millrace::engine::{Counts, Now, Publish, Registry};
+use millrace::engine::{Counts, Now, Placed, Publish, Registry};
 use millrace::ingest::Publisher;
 use millrace::json::batch::Attributes;
 use millrace::json::fields::JsonFields;
@@ -103,7 +103,7 @@ pub struct Simulated {
     publisher: Arc<Publisher>,
     protocols: Arc<Protocols>,
     counts: Arc<Counts>,
-    keys: Arc<Keys>,
+    credentials: Arc<Credentials>,
     pipes: Pipes,
     /// Streams by letter: their pipe, which is their token too as none is removed before the end.
     peers: BTreeMap<char, (usize, Peer)>,
@@ -118,13 +118,13 @@ impl Simulated {
         let protocols = Arc::new(assembly::protocols(&config));
         let publisher = Publisher::new(Arc::clone(&registry), Arc::default(), Arc::clone(&protocols))
             .paced(assembly::pace(&config, &Arc::default()));
-        let (publisher, keys) = (Arc::new(publisher), Arc::new(Keys::new(&config.keys, &config.roles)));
+        let (publisher, credentials) = (Arc::new(publisher), Arc::new(Credentials::new(&config, Vec::new())));
         let counts = Arc::new(Counts::default());
         let shared = Shared {
             registry: Arc::clone(&registry),
             publisher: Arc::clone(&publisher) as _,
             extract: Arc::new(JsonFields),
-            authenticator: Arc::clone(&keys) as _,
+            authenticator: Arc::clone(&credentials) as _,
             counts: Arc::clone(&counts),
             limits: Arc::default(),
             settings: Settings { seed: 1, ..assembly::settings(&config) },
@@ -139,7 +139,7 @@ impl Simulated {
             publisher,
             protocols,
             counts,
-            keys,
+            credentials,
             pipes,
             peers: BTreeMap::new(),
             now,
@@ -167,9 +167,16 @@ impl Simulated {
 
     /// Who sends a request.
     fn verdict(&self, request: &Request<'_>) -> Verdict {
-        let token = token_from(request.header("authorization"), Some(request.query_text));
-        let missing = if token.is_none() { AuthError::Missing } else { AuthError::Invalid };
-        self.keys.identify(token.as_deref()).ok_or(missing)
+        let places = Places {
+            authorization: request.header("authorization"),
+            query: Some(request.query_text),
+            ..Places::default()
+        };
+        let token = match presented(&places) {
+            Some(Presented::Token(token)) => Some(token),
+            _ => None,
+        };
+        self.credentials.identify(token.as_deref(), self.now.unix_ms)
     }
 
     /// The state machine for a request, of whichever protocol serves it.
@@ -195,6 +202,11 @@ impl Simulated {
             Some(_) => panic!("{} is no stream", request.path),
             None => native(transport, request.path, &request.query),
         }
+    }
+
+    fn publish(&self, topic: &str, json: &str) -> Placed {
+        let body = Attributes::default().json(json.as_bytes()).unwrap();
+        self.publisher.publish(topic, vec![body], self.now).unwrap()
     }
 
     fn read(&mut self, reads: bool) {
@@ -247,14 +259,18 @@ impl crate::Server for Simulated {
         match (what, rest) {
             ("publish", _) => {
                 let (target, json) = rest.split_once(' ').unwrap();
-                let topic = target.split('?').next().unwrap();
-                let body = Attributes::default().json(json.as_bytes()).unwrap();
-                let placed = self.publisher.publish(topic, vec![body], self.now).unwrap();
+                let placed = self.publish(target.split('?').next().unwrap(), json);
                 assert!(placed.places.iter().all(Result::is_ok), "{:?}", placed.places);
+            }
+            ("refused", _) => {
+                let (topic, json) = rest.split_once(' ').unwrap();
+                let placed = self.publish(topic, json);
+                assert!(placed.places.iter().all(Result::is_err), "{:?}", placed.places);
             }
             ("drain", _) => {
                 let now_ms = self.now.millis();
                 let drain = Drain { per_second: 1000, now_ms, deadline_ms: now_ms + 30_000, retry_ms: 1000 };
+                self.publisher.close(self.now);
                 self.mailbox.post(Letter::Drain(drain));
                 self.settle();
                 return self.advance(1000);
@@ -269,10 +285,12 @@ impl crate::Server for Simulated {
     fn advance(&mut self, millis: u64) {
         let end = self.now.micros + millis * 1000;
         while self.now.micros < end {
-            let left = end - self.now.micros;
+            let due = self.publisher.flush_due(self.now).unwrap_or(end);
+            let left = end.min(due.max(self.now.micros + 1)) - self.now.micros;
             let step = self.shard.sleep_micros(self.now).map_or(left, |sleep| sleep.clamp(1, left));
             self.now = at(self.now.micros + step);
             (0..Registry::parts()).for_each(|part| self.registry.sweep(part, self.now));
+            self.publisher.flush_due(self.now);
             self.settle();
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
 
 use crate::peer::{Peer, said};
 use crate::support::{PATIENCE, Running, body, read_head};
@@ -84,14 +85,19 @@ impl crate::Server for Socket {
                 let response = self.server.publish(topic, json);
                 assert!(response.starts_with("HTTP/1.1 200"), "{response}");
             }
+            ("refused", Some((topic, json))) => {
+                let response = self.server.publish(topic, json);
+                assert!(response.starts_with("HTTP/1.1 4"), "{response}");
+            }
             ("request", _) => self.request(rest),
             ("drain", _) => self.server.drain(),
             _ => panic!("no event {event}"),
         }
     }
 
-    fn advance(&mut self, _millis: u64) {
-        unreachable!("such transcripts are for the state machine only");
+    #[allow(clippy::disallowed_methods, reason = "time passes by itself here")]
+    fn advance(&mut self, millis: u64) {
+        std::thread::sleep(Duration::from_millis(millis));
     }
 
     fn left_over(&mut self) -> Vec<String> {

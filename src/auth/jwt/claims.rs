@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::problem::Problem;
 use crate::auth::{Credential, Grants, Identity, Profile, Role};
 use crate::config::{Config, Jwt, Pattern, Roles};
-use crate::limits::{CLAIM_BYTES_MAX, USER_BYTES_MAX};
+use crate::limits::{CLAIM_BYTES_MAX, EXPIRY_MS_MAX, USER_BYTES_MAX};
 
 /// What claims must be and mean.
 #[derive(Clone, Debug)]
@@ -45,7 +45,10 @@ impl Rules {
     fn check_time(&self, claims: &Claims, unix_ms: u64) -> Result<u64, Problem> {
         let leeway_ms = self.settings.leeway_seconds.as_millis() as u64;
         let end = claims.get("exp").ok_or(Problem::NoExpiry)?;
-        let end_ms = millis(end).ok_or(Problem::Claim("exp", "is no time"))?.saturating_add(leeway_ms);
+        let end_ms = millis(end)
+            .ok_or(Problem::Claim("exp", "is no time"))?
+            .saturating_add(leeway_ms)
+            .min(EXPIRY_MS_MAX);
         if let Some(begin) = claims.get("nbf") {
             let begin_ms = millis(begin).ok_or(Problem::Claim("nbf", "is no time"))?;
             if begin_ms > unix_ms.saturating_add(leeway_ms) {
@@ -145,11 +148,12 @@ fn each(value: &Value) -> impl Iterator<Item = &Value> {
 
 /// Seconds since 1970, whole or not, as milliseconds.
 fn millis(value: &Value) -> Option<u64> {
-    match value.as_u64() {
+    let millis = match value.as_u64() {
         Some(seconds) => Some(seconds.saturating_mul(1000)),
         // A cast of a float stays within the bounds of the integer: what lies before 1970 is 0.
         None => value.as_f64().map(|seconds| (seconds * 1000.0) as u64),
-    }
+    };
+    millis.map(|millis| millis.min(EXPIRY_MS_MAX))
 }
 
 fn token_id(claims: &Claims) -> Result<Option<String>, Problem> {

@@ -182,7 +182,9 @@ fn may_read(call: &Call<'_>, topic: &str) -> Result<(), No> {
         AuthError::Expired => Disconnect::Expired,
         AuthError::Revoked => Disconnect::Revoked,
         AuthError::Missing | AuthError::Invalid => Disconnect::policy("Authentication required"),
-        AuthError::Unavailable | AuthError::Crowded => Disconnect::policy(error.to_string()),
+        AuthError::Insufficient | AuthError::Unavailable | AuthError::Crowded => {
+            Disconnect::policy(error.to_string())
+        }
     };
     let identity = call.credential.as_ref().map_err(|error| No(refused(*error), Fault::from(*error)))?;
     may(identity.may(Action::Subscribe, topic), Action::Subscribe)

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::super::{Dialect, Gap, Host, Linger, Message, Refusal, Start, Subscribe};
 use super::messages;
-use crate::auth::{Action, AuthError};
+use crate::auth::AuthError;
 use crate::engine::filter::Filter;
 use crate::engine::{Encode, Topic};
 use crate::error::Disconnect;
@@ -49,7 +49,6 @@ pub(super) fn place_of(session: &str) -> String {
 /// See the module.
 pub(super) struct Reader {
     wanted: Option<Box<Wanted>>,
-    topic: Box<str>,
     session: Option<Box<str>>,
 }
 
@@ -64,8 +63,8 @@ struct Request<'a> {
 
 impl Reader {
     pub fn new(wanted: Wanted) -> Self {
-        let (topic, session) = (wanted.topic.as_str().into(), wanted.session.as_deref().map(Box::from));
-        Self { topic, session, wanted: Some(Box::new(wanted)) }
+        let session = wanted.session.as_deref().map(Box::from);
+        Self { session, wanted: Some(Box::new(wanted)) }
     }
 
     fn request(&self, text: &str, host: &mut dyn Host) {
@@ -130,11 +129,10 @@ impl Dialect for Reader {
     fn authenticated(&mut self, verdict: Result<(), AuthError>, host: &mut dyn Host) {
         let now_ms = host.now().unix_ms;
         match verdict {
-            Ok(()) if host.identity().may(Action::Subscribe, &self.topic) => {
+            Ok(()) => {
                 let text = messages::authenticated(&host.identity().name, now_ms);
                 host.send("auth_success", &text);
             }
-            Ok(()) => host.close(Disconnect::policy(Refusal::Forbidden("subscribe").to_string())),
             Err(error) => host.send("error", &messages::error("auth_failed", &error.to_string(), now_ms)),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::super::protocol::{Call, Fault, Reply};
@@ -17,8 +17,27 @@ use crate::limits::PAGE_EVENTS_MAX;
 /// Sessions of an answer, where nothing else is asked for.
 const PAGE_SESSIONS: usize = 100;
 
-fn answer(json: &serde_json::Value) -> Result<Reply, Fault> {
-    Ok(Reply::Json(200, json.to_string().into_bytes()))
+/// What `GET /api/websocket-metrics` answers, in the order of the document.
+#[derive(Serialize)]
+struct Metrics<'a> {
+    active_sessions: usize,
+    total_connected_clients: usize,
+    total_events_broadcast: u64,
+    total_bytes_sent: u64,
+    sessions: BTreeMap<&'a str, SessionMetrics>,
+}
+
+#[derive(Serialize)]
+struct SessionMetrics {
+    connected_clients: usize,
+    total_events_sent: u64,
+    total_bytes_sent: u64,
+    uptime_seconds: u64,
+}
+
+fn answer(json: &impl Serialize) -> Result<Reply, Fault> {
+    let text = serde_json::to_vec(json).map_err(|error| Fault::new(500, "internal", error.to_string()))?;
+    Ok(Reply::Json(200, text))
 }
 
 /// Sessions with clients that the asker may read, with how many.
@@ -45,32 +64,31 @@ pub fn metrics(call: &Call<'_>) -> Result<Reply, Fault> {
     let clients = clients(call, identity);
     let sent = topics(call, identity).iter().map(|topic| topic.traffic.sent_so_far()).fold((0, 0), plus);
     let shown = clients.iter().take(PAGE_EVENTS_MAX);
-    let sessions: BTreeMap<_, _> =
-        shown.map(|(session, count)| (session, session_metrics(call, session, *count))).collect();
-    answer(&json!({
-        "active_sessions": clients.len(),
-        "total_connected_clients": clients.values().sum::<usize>(),
-        "total_events_broadcast": sent.0,
-        "total_bytes_sent": sent.1,
-        "sessions": sessions,
-    }))
+    let sessions = shown.map(|(session, count)| (session.as_str(), session_metrics(call, session, *count)));
+    answer(&Metrics {
+        active_sessions: clients.len(),
+        total_connected_clients: clients.values().sum(),
+        total_events_broadcast: sent.0,
+        total_bytes_sent: sent.1,
+        sessions: sessions.collect(),
+    })
 }
 
 fn plus(sum: (u64, u64), more: (u64, u64)) -> (u64, u64) {
     (sum.0 + more.0, sum.1 + more.1)
 }
 
-fn session_metrics(call: &Call<'_>, session: &str, clients: usize) -> serde_json::Value {
+fn session_metrics(call: &Call<'_>, session: &str, clients: usize) -> SessionMetrics {
     let topic = topic_of(session).ok().and_then(|topic| call.node.registry.find(&topic));
     let (events, bytes) = topic.as_ref().map_or((0, 0), |topic| topic.traffic.sent_so_far());
     let now_ms = call.node.now.millis();
     let age_ms = topic.map_or(0, |topic| now_ms.saturating_sub(topic.created_ms()));
-    json!({
-        "connected_clients": clients,
-        "total_events_sent": events,
-        "total_bytes_sent": bytes,
-        "uptime_seconds": age_ms / 1000,
-    })
+    SessionMetrics {
+        connected_clients: clients,
+        total_events_sent: events,
+        total_bytes_sent: bytes,
+        uptime_seconds: age_ms / 1000,
+    }
 }
 
 /// `GET /api/status`.
@@ -92,9 +110,10 @@ pub fn sessions(call: &Call<'_>) -> Result<Reply, Fault> {
     let limit = limit.map_err(|why| Fault::new(400, "invalid_parameter", why))?.unwrap_or(PAGE_SESSIONS);
     let after =
         call.parameter("after").map(topic_of).transpose().map_err(|error| Fault::bad("after", error))?;
-    let page = call.node.registry.list(PREFIX, after.as_deref().unwrap_or_default(), limit);
-    let readable = page.iter().filter(|topic| identity.may(Action::Subscribe, topic.name()));
-    let sessions: Vec<_> = readable.filter_map(|topic| session_entry(call, topic)).collect();
+    let readable = |topic: &str| identity.may(Action::Subscribe, topic);
+    let after = after.as_deref().unwrap_or_default();
+    let page = call.node.registry.list_where(PREFIX, after, limit, readable);
+    let sessions: Vec<_> = page.iter().filter_map(|topic| session_entry(call, topic)).collect();
     let next = page.last().filter(|_| page.len() == limit).and_then(|topic| session_of(topic.name()));
     answer(&json!({"count": sessions.len(), "sessions": sessions, "next": next}))
 }

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 pub use super::super::position::write as write_position;
 use super::super::{Gap, Outcome, Refusal};
+use crate::auth::{AuthError, Identity};
 use crate::engine::presence::Member;
 use crate::engine::{Content, Entry, Topic};
 use crate::error::Disconnect;
@@ -130,6 +131,27 @@ pub(super) fn pong(now_ms: u64, reference: Option<&str>) -> Vec<u8> {
     put(&mut out, "{\"type\":\"pong\",\"timestamp\":\"");
     time::write(&mut out, now_ms);
     out.push(b'"');
+    finish(out, reference)
+}
+
+/// Why it is not.
+pub(super) fn unauthenticated(error: AuthError, reference: Option<&str>) -> Vec<u8> {
+    error_until(error.code(), &error.to_string(), error.retry_after_ms(), reference)
+}
+
+/// Who the client is from now on.
+pub(super) fn authenticated(identity: &Identity, reference: Option<&str>) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_string(&mut out, "{\"type\":\"authenticated\",\"user\":", &identity.name);
+    put(&mut out, ",\"expires\":");
+    match identity.expires_ms {
+        Some(end) => {
+            out.push(b'"');
+            time::write(&mut out, end);
+            out.push(b'"');
+        }
+        None => put(&mut out, "null"),
+    }
     finish(out, reference)
 }
 

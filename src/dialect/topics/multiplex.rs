@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::super::{Dialect, Gap, Host, Message, Refusal, Start, Subscribe, Transport};
 use super::request::{parse_from, parse_position, parse_since};
 use super::{messages, view};
+use crate::auth::AuthError;
 use crate::engine::filter::Filter;
 use crate::engine::{Body, Placed, Published, Topic};
 use crate::error::Disconnect;
@@ -21,6 +22,8 @@ use crate::json::{envelope, filter};
 pub struct Multiplex {
     transport: Transport,
     patterns: HashMap<Box<str>, Watching>,
+    /// The reference of the `auth` request that waits for its verdict; nothing else is served before that.
+    authenticating: Option<Box<str>>,
 }
 
 /// What holds for the topics of a pattern, those of the future included.
@@ -57,6 +60,8 @@ struct Request<'a> {
     conflate: bool,
     #[serde(borrow, default)]
     presence: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    token: Option<Cow<'a, str>>,
     #[serde(default)]
     positions: HashMap<String, String>,
 }
@@ -80,7 +85,7 @@ type Wrong = (&'static str, String);
 impl Multiplex {
     /// A connection without subscriptions.
     pub fn new(transport: Transport) -> Self {
-        Self { transport, patterns: HashMap::new() }
+        Self { transport, patterns: HashMap::new(), authenticating: None }
     }
 
     fn request(&mut self, text: &str, host: &mut dyn Host) {
@@ -107,6 +112,12 @@ impl Multiplex {
             "publish" => {
                 let topic = named(request).inspect_err(|_| host.refused(1))?;
                 publish(topic, text, reference, host)?;
+            }
+            "auth" => {
+                let token = request.token.as_deref();
+                let token = token.ok_or(("invalid_message", "an auth request needs a token".to_owned()))?;
+                self.authenticating = reference.map(Into::into);
+                host.authenticate(token);
             }
             "presence" => presence(named(request)?, reference, host)?,
             other => return Err(("unknown_type", format!("there is no request of type {other:?}"))),
@@ -341,6 +352,15 @@ impl Dialect for Multiplex {
             let read = watching.read.clone();
             self.read(topic.name(), Some(pattern), &read, Start::Created, None, host);
         }
+    }
+
+    fn authenticated(&mut self, verdict: Result<(), AuthError>, host: &mut dyn Host) {
+        let reference = self.authenticating.take();
+        let answer = match verdict {
+            Ok(()) => messages::authenticated(host.identity(), reference.as_deref()),
+            Err(error) => messages::unauthenticated(error, reference.as_deref()),
+        };
+        host.send("authenticated", &answer);
     }
 
     fn gap(&mut self, topic: &Topic, gap: Gap, host: &mut dyn Host) {

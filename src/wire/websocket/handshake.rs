@@ -24,8 +24,14 @@ pub fn is_valid_key(key: &[u8]) -> bool {
     key.len() == 24 && STANDARD.decode_slice(key, &mut nonce) == Ok(16)
 }
 
-/// Appends the whole head of the answer, up to and with its empty line, so that frames can follow in the same write.
-pub fn write_switching_protocols(out: &mut Vec<u8>, key: &[u8], deflate: Option<DeflateParams>) {
+/// Appends the whole head of the answer, up to and with its empty line, so that frames can follow in the same write. The
+/// subprotocol must be one that the client has offered.
+pub fn write_switching_protocols(
+    out: &mut Vec<u8>,
+    key: &[u8],
+    deflate: Option<DeflateParams>,
+    subprotocol: Option<&str>,
+) {
     out.extend_from_slice(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
     );
@@ -33,6 +39,10 @@ pub fn write_switching_protocols(out: &mut Vec<u8>, key: &[u8], deflate: Option<
     if let Some(params) = deflate {
         out.extend_from_slice(b"\r\nSec-WebSocket-Extensions: ");
         out.extend_from_slice(params.header_value().as_bytes());
+    }
+    if let Some(subprotocol) = subprotocol {
+        out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
+        out.extend_from_slice(subprotocol.as_bytes());
     }
     out.extend_from_slice(b"\r\n\r\n");
 }
@@ -61,10 +71,11 @@ mod tests {
     fn the_head_ends_with_an_empty_line() {
         let mut out = Vec::new();
         let deflate = negotiate([&b"permessage-deflate"[..]]);
-        write_switching_protocols(&mut out, b"dGhlIHNhbXBsZSBub25jZQ==", deflate);
+        write_switching_protocols(&mut out, b"dGhlIHNhbXBsZSBub25jZQ==", deflate, Some("chat"));
         let expected = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
             Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n\
+            Sec-WebSocket-Protocol: chat\r\n\
             \r\n";
         assert_eq!(String::from_utf8_lossy(&out), expected);
     }

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from conftest import BINARY, PATIENCE
+from server import BINARY, PATIENCE
 
 
 def run(server, command, *arguments, stdin=""):

@@ -9,7 +9,7 @@ import time
 import pytest
 import websockets
 
-from conftest import PATIENCE, receive, request
+from server import PATIENCE, receive, request
 
 KEYS = "".join(
     f'[[keys]]\nname = "{name}"\nhash = "sha256:{hashlib.sha256(token.encode()).hexdigest()}"\n{grants}\n'

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conftest import receive, request
+from server import receive, request
 
 
 def test_topics_come_and_go(server, topic):

@@ -16,7 +16,7 @@ import httpx
 import pytest
 import websockets.sync.client
 
-from conftest import PATIENCE, ROOT, Server
+from server import PATIENCE, ROOT, Server
 
 CLIENT = "127.0.0.2"  # where the clients connect from; the proxies connect to Millrace from 127.0.0.1
 QUIET = 90  # seconds for which nothing is published
@@ -64,8 +64,7 @@ PROTOCOLS = [
         "analysis",
         "/api/v1/ws/analysis/a1",
         "analysis.a1",
-        lambda mark: {"event_type": "stage_changed", "data": {"stage": mark}},
-        served=False,
+        lambda mark: {"type": "stage_changed", "data": {"stage": mark}},
     ),
 ]
 

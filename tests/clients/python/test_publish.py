@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from conftest import receive
+from server import receive
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from conftest import receive
+from server import receive
 
 
 def take(stream, count):

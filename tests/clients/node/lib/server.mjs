@@ -30,13 +30,24 @@ export async function soon(promise, what) {
   }
 }
 
+/** Waits until something is so. */
+export async function until(happened, what) {
+  const deadline = Date.now() + PATIENCE;
+  while (!await happened()) {
+    if (Date.now() > deadline) throw new Error(`waited in vain for ${what}`);
+    await sleep(10);
+  }
+}
+
 export class Server {
-  static async start(config = '') {
+  headers = {};
+
+  static async start(config = '', listen = '127.0.0.1:0') {
     const server = new Server();
     server.folder = mkdtempSync(join(tmpdir(), 'millrace-'));
     const file = join(server.folder, 'millrace.toml');
     writeFileSync(file, config);
-    const flags = ['serve', '--listen', '127.0.0.1:0', '--log', 'warn', '--config', file];
+    const flags = ['serve', '--listen', listen, '--log', 'warn', '--config', file];
     server.process = spawn(BINARY, flags, { stdio: ['ignore', 'pipe', 'inherit'] });
     server.exit = once(server.process, 'exit');
     const [line] = await soon(once(createInterface({ input: server.process.stdout }), 'line'), 'address');
@@ -47,19 +58,29 @@ export class Server {
   async stop(signal = 'SIGTERM') {
     this.process.kill(signal);
     const [code] = await soon(this.exit, 'exit').catch(() => [this.process.kill('SIGKILL')]);
-    rmSync(this.folder, { recursive: true });
+    rmSync(this.folder, { recursive: true, force: true });
     return code;
   }
 
   async publish(topic, ...events) {
     let answer;
     for (const event of events) {
-      const headers = { 'Content-Type': 'application/json' };
+      const headers = { 'Content-Type': 'application/json', ...this.headers };
       const response = await fetch(`${this.url}/v1/topics/${topic}`, { method: 'POST', headers, body: JSON.stringify(event) });
       answer = await response.json();
       if (!response.ok) throw new Error(JSON.stringify(answer));
     }
     return answer;
+  }
+
+  /** Waits until a topic has so many readers: what is published then reaches them. */
+  async awaitReaders(topic, count = 1) {
+    const readers = async () => {
+      const response = await fetch(`${this.url}/v1/topics?prefix=${topic}`, { headers: this.headers });
+      const { topics } = await response.json();
+      return topics.find((one) => one.topic === topic)?.subscribers ?? 0;
+    };
+    await until(async () => await readers() === count, `${count} readers of ${topic}`);
   }
 
   websocket(path, options = {}) {
@@ -72,7 +93,7 @@ export class Server {
 }
 
 /** Messages in the order they come, taken one by one. */
-class Inbox {
+export class Inbox {
   waiting = [];
   takers = [];
 

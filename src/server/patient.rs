@@ -1,0 +1,100 @@
+//! A socket whose peer has a bounded time to take what is written to it. hyper bounds only how long a request's head may
+//! take; who asks and does not read would hold its connection, and the answer, for ever.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+/// See the module. A write that finds no room starts the time, a flush ends it: hyper flushes when all is written.
+pub struct Patient<S> {
+    socket: S,
+    patience: Duration,
+    over: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Patient<S> {
+    /// Gives the peer so long.
+    pub fn new(socket: S, patience: Duration) -> Self {
+        Self { socket, patience, over: None }
+    }
+
+    /// The socket.
+    pub fn into_inner(self) -> S {
+        self.socket
+    }
+
+    /// What a write without room comes to.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let patience = self.patience;
+        let over = self.over.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        over.as_mut().poll(cx).map(|()| io::ErrorKind::TimedOut.into())
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match Pin::new(&mut self.socket).poll_write(cx, bytes) {
+            Poll::Pending => self.wait(cx).map(Err),
+            written => written,
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = ready!(Pin::new(&mut self.socket).poll_flush(cx));
+        self.over = None;
+        Poll::Ready(flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_millis(1000);
+
+    #[tokio::test]
+    async fn who_takes_nothing_is_given_up() {
+        let (near, _far) = tokio::io::duplex(8);
+        let mut socket = Patient::new(near, PATIENCE / 100);
+        let failed = socket.write_all(&[0; 9]).await.map_err(|error| error.kind());
+        assert_eq!(failed, Err(io::ErrorKind::TimedOut));
+    }
+
+    #[tokio::test]
+    async fn each_answer_has_its_own_time() {
+        let (near, mut far) = tokio::io::duplex(8);
+        let mut socket = Patient::new(near, PATIENCE);
+        for _ in 0..2 {
+            let reading = async {
+                tokio::time::sleep(PATIENCE * 6 / 10).await;
+                far.read_exact(&mut [0; 16]).await
+            };
+            let writing = async {
+                socket.write_all(&[0; 16]).await?;
+                socket.flush().await
+            };
+            let (read, written) = tokio::join!(reading, writing);
+            assert!(read.is_ok() && written.is_ok());
+        }
+    }
+}

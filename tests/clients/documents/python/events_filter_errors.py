@@ -1,0 +1,5 @@
+# Document 001, "Error Tracking", as it stands there.
+filter = EventSubscriptionFilter(
+    event_types=["error"],
+    statuses=["error", "timeout"]
+)

@@ -1,0 +1,8 @@
+// What each JavaScript snippet of the documents must do, whoever plays it, Node.js or a browser: name, how the server is
+// started, what happens.
+
+import { stories as events } from './events.mjs';
+import { stories as stream } from './stream.mjs';
+
+export const stories = [...stream, ...events];
+export { tell } from './tell.mjs';
