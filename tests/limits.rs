@@ -50,6 +50,46 @@ fn a_user_has_so_many_streams_over_all_transports() {
 }
 
 #[test]
+fn a_user_who_says_so_by_message_is_counted_too() {
+    let limits = "[limits]\nconnections_per_user = 1\n";
+    let server = Running::start(&format!("{limits}{}", keys(&["ann", "bob"])));
+    let mut first = Client::connect(&server.address, "/v1/topics", &bearer("ann"));
+    let mut second = Client::connect(&server.address, "/v1/topics", &bearer("bob"));
+    second.send(r#"{"type":"auth","token":"ann","ref":1}"#);
+    let answer = second.text();
+    assert!(answer.starts_with("{\"type\":\"error\",\"code\":\"too_many_connections_of_user\""), "{answer}");
+    assert!(answer.ends_with(",\"retry_after\":1.000,\"ref\":1}"), "{answer}");
+    first.send(r#"{"type":"auth","token":"ann"}"#);
+    assert!(first.text().starts_with("{\"type\":\"authenticated\""), "it has its own place");
+    drop(first);
+    eventually("the place is free", || {
+        second.send(r#"{"type":"auth","token":"ann"}"#);
+        second.text().starts_with("{\"type\":\"authenticated\"")
+    });
+    Client::connect(&server.address, "/v1/topics", &bearer("bob"));
+}
+
+#[test]
+fn a_user_is_counted_in_every_protocol() {
+    let limits = "[limits]\nconnections_per_user = 1\n";
+    let server = Running::start(&format!("{limits}{}", keys(&["ann"])));
+    let _first = Client::connect(&server.address, "/v1/topics", &bearer("ann"));
+    for path in ["/v1/stream/messages", "/ws/events/s", "/api/v1/ws/analysis/a"] {
+        let mut refused = Client::connect(&server.address, path, &bearer("ann"));
+        assert_eq!(refused.next(), Got::Close(1008, "Connection limit reached".into()), "{path}");
+    }
+    assert_eq!(limited(&server, "connections_per_user"), 3.0);
+    let server = Running::start(&format!("refuse = \"http\"\n{limits}{}", keys(&["ann"])));
+    let _first = Client::connect(&server.address, "/v1/stream/messages", &bearer("ann"));
+    let upgrade =
+        "upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let head = format!("GET /ws/events/s HTTP/1.1\r\nhost: x\r\nconnection: upgrade, close\r\n{upgrade}");
+    let request = format!("{head}{}\r\n", bearer("ann"));
+    let answer = exchange(connect_from("127.0.0.1", &server), request.as_bytes());
+    refused(&answer, "too_many_connections_of_user");
+}
+
+#[test]
 fn nobody_in_particular_is_not_counted_as_a_user() {
     let server =
         Running::start("[limits]\nconnections_per_user = 1\npublishes_per_second_per_credential = 1");

@@ -43,6 +43,11 @@ impl AuthError {
             Self::Crowded => "too_many_connections_of_user",
         }
     }
+
+    /// After how long the same credential may be let in, milliseconds, if time can change that.
+    pub fn retry_after_ms(self) -> Option<u64> {
+        matches!(self, Self::Unavailable | Self::Crowded).then_some(RETRY_AFTER_SECONDS * 1000)
+    }
 }
 
 /// Who presents a token, or why nobody does.

@@ -6,7 +6,6 @@ use super::{Dialect, Gap, Host, Message};
 use crate::auth::AuthError;
 use crate::engine::Topic;
 use crate::error::Disconnect;
-use crate::limits::RETRY_AFTER_SECONDS;
 
 /// How a client is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,15 +62,11 @@ pub fn disconnect(error: AuthError, reason: &'static str) -> Disconnect {
 
 impl From<AuthError> for Fault {
     fn from(error: AuthError) -> Self {
-        match error {
-            AuthError::Unavailable => {
-                Self { retry_after_ms: Some(1000), ..Self::new(503, "unavailable", error.to_string()) }
-            }
-            AuthError::Crowded => Self {
-                retry_after_ms: Some(RETRY_AFTER_SECONDS * 1000),
-                ..Self::new(429, "too_many_connections_of_user", error.to_string())
-            },
-            _ => Self::new(401, "unauthorized", error.to_string()),
-        }
+        let status = match error {
+            AuthError::Unavailable => 503,
+            AuthError::Crowded => 429,
+            _ => return Self::new(401, "unauthorized", error.to_string()),
+        };
+        Self { retry_after_ms: error.retry_after_ms(), ..Self::new(status, error.code(), error.to_string()) }
     }
 }

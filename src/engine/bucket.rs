@@ -25,6 +25,17 @@ impl Rate {
     }
 }
 
+impl Rate {
+    /// How many of `wanted` fit into `nanos`. A division costs more than everything else here, and for one none is needed.
+    fn fit(self, wanted: u64, nanos: u64) -> u64 {
+        match wanted {
+            _ if nanos < self.interval_nanos => 0,
+            0 | 1 => wanted,
+            _ => wanted.min(nanos / self.interval_nanos),
+        }
+    }
+}
+
 /// Too many; one more is let through after this long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limited {
@@ -46,8 +57,7 @@ impl Bucket {
         let mut full_at = self.0.load(Ordering::Relaxed);
         loop {
             let start = full_at.max(now_nanos);
-            let left = (now_nanos + rate.burst_nanos).saturating_sub(start) / rate.interval_nanos;
-            let taken = wanted.min(left);
+            let taken = rate.fit(wanted, (now_nanos + rate.burst_nanos).saturating_sub(start));
             if taken == 0 && wanted > 0 {
                 let wait = start + rate.interval_nanos - now_nanos - rate.burst_nanos;
                 return Err(Limited { retry_after_ms: wait.div_ceil(1_000_000).max(1) });

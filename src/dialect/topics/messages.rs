@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 pub use super::super::position::write as write_position;
 use super::super::{Gap, Outcome, Refusal};
-use crate::auth::Identity;
+use crate::auth::{AuthError, Identity};
 use crate::engine::presence::Member;
 use crate::engine::{Content, Entry, Topic};
 use crate::error::Disconnect;
@@ -132,6 +132,11 @@ pub(super) fn pong(now_ms: u64, reference: Option<&str>) -> Vec<u8> {
     time::write(&mut out, now_ms);
     out.push(b'"');
     finish(out, reference)
+}
+
+/// Why it is not.
+pub(super) fn unauthenticated(error: AuthError, reference: Option<&str>) -> Vec<u8> {
+    error_until(error.code(), &error.to_string(), error.retry_after_ms(), reference)
 }
 
 /// Who the client is from now on.

@@ -358,7 +358,7 @@ impl Dialect for Multiplex {
         let reference = self.authenticating.take();
         let answer = match verdict {
             Ok(()) => messages::authenticated(host.identity(), reference.as_deref()),
-            Err(error) => messages::error(error.code(), &error.to_string(), reference.as_deref()),
+            Err(error) => messages::unauthenticated(error, reference.as_deref()),
         };
         host.send("authenticated", &answer);
     }
