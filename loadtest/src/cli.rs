@@ -31,6 +31,8 @@ enum Mode {
     Fanout(mode::fanout::Args),
     /// Publish at a steady pace and measure how long events take
     Latency(mode::latency::Args),
+    /// Publish to sessions of the events protocol, whose clients get batches
+    Events(mode::events::Args),
     /// Memory of connections that do nothing
     Idle(mode::idle::Args),
     /// CPU of accepting, shaking hands and subscribing
@@ -72,6 +74,7 @@ fn run_mode(cli: &Cli, mode: &Mode) -> Result<bool> {
     let report = match mode {
         Mode::Fanout(args) => mode::fanout::run(&context, args),
         Mode::Latency(args) => mode::latency::run(&context, args),
+        Mode::Events(args) => mode::events::run(&context, args),
         Mode::Idle(args) => mode::idle::run(&context, args),
         Mode::Connect(args) => mode::connect::run(&context, args),
         Mode::Publish(args) => mode::publish::run(&context, args),

@@ -11,8 +11,8 @@
 //! rounds: what disturbs the machine disturbs both.
 //!
 //! **What is not a bottleneck.** A read takes everything a socket has; frames are recognised in place ([`wire`]); an
-//! event is checked by comparing the bytes before its offset, its offset, and the bytes behind the head ([`envelope`],
-//! [`check`]); a delivery takes one integer from a count ([`window`]). A new event is published when the window has room:
+//! event is checked by comparing it with what it must look like ([`look`], [`protocol`]) and its number with what was read
+//! before ([`check`]); a delivery takes one integer from a count ([`window`]). A new event is published when the window has room:
 //! `--window 1` publishes the next when all have read the last.
 //!
 //! **Who is who.** [`target`] is a process under load, [`swarm`] its subscribers, [`publisher`] the one who publishes,
@@ -23,9 +23,11 @@ mod check;
 mod cli;
 mod envelope;
 mod floor;
+mod look;
 mod mode;
 mod proc;
 mod progress;
+mod protocol;
 mod publisher;
 mod report;
 mod side;

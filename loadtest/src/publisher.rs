@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::Value;
 
-use crate::envelope::Payload;
+use crate::protocol::Payload;
 use crate::swarm::{Swarm, open};
 use crate::sys::{READ, WRITE};
 use crate::target::Target;

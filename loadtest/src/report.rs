@@ -6,12 +6,13 @@ use crate::check::Tally;
 use crate::stats::Quantiles;
 
 /// Figures that are always there, `null` where the mode does not measure them.
-const ALWAYS: [&str; 12] = [
+const ALWAYS: [&str; 13] = [
     "deliveries_per_s",
     "server_cpu_us_per_delivery",
     "floor_cpu_us_per_delivery",
     "floor_ratio",
     "p50_us",
+    "p95_us",
     "p99_us",
     "p999_us",
     "max_us",
@@ -67,6 +68,7 @@ impl Report {
     pub fn latencies(&mut self, prefix: &str, latencies: Option<Quantiles>) {
         let set = [
             ("p50_us", latencies.map(|q| q.p50)),
+            ("p95_us", latencies.map(|q| q.p95)),
             ("p99_us", latencies.map(|q| q.p99)),
             ("p999_us", latencies.map(|q| q.p999)),
             ("max_us", latencies.map(|q| q.max)),

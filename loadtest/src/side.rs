@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
-use crate::envelope::{Payload, distinct_filter};
+use crate::protocol::{Payload, Protocol, filter_of};
 use crate::publisher::Publisher;
 use crate::stats::Quantiles;
 use crate::swarm::Swarm;
@@ -15,16 +15,32 @@ use crate::wire::Transport;
 
 /// When nothing is read for so long although something is outstanding, it is lost.
 const STALLED_NS: u64 = 5_000_000_000;
-/// Events outstanding at most when the pace is given by a rate.
+/// Events outstanding at most when the pace is given by a rate, over all topics, and of each.
 const PACED_CAPACITY: usize = 1 << 16;
+const PACED_CAPACITY_EACH: usize = 1 << 12;
 
 /// When to publish.
 #[derive(Debug, Clone, Copy)]
 pub enum Pace {
     /// So many events of each topic are published and not read by all.
     Window(usize),
-    /// So many events a second, over all topics.
-    Rate(f64),
+    /// So many events a second, over all topics, so many at once.
+    Rate(f64, usize),
+}
+
+impl Pace {
+    /// One after the other.
+    pub fn steady(rate: f64) -> Self {
+        Self::Rate(rate, 1)
+    }
+
+    /// How many events of each of `topics` may be outstanding.
+    fn capacity(self, topics: usize) -> usize {
+        match self {
+            Self::Window(window) => window,
+            Self::Rate(..) => (PACED_CAPACITY / topics).max(PACED_CAPACITY_EACH),
+        }
+    }
 }
 
 /// When to stop.
@@ -49,6 +65,8 @@ pub struct Round {
     pub cpu_us: Option<f64>,
     /// Bytes read.
     pub bytes: u64,
+    /// Messages read that held events.
+    pub messages: u64,
     /// From publishing to reading.
     pub latencies: Quantiles,
 }
@@ -75,6 +93,8 @@ impl Round {
 pub struct Shape {
     /// How many.
     pub subscribers: usize,
+    /// In what protocol they read.
+    pub protocol: Protocol,
     /// How events come.
     pub transport: Transport,
     /// Bytes of data.
@@ -87,6 +107,14 @@ pub struct Shape {
     pub carry_buckets: Option<u32>,
     /// How events are paced.
     pub pace: Pace,
+}
+
+impl Shape {
+    /// Native subscribers of one topic who get everything.
+    pub fn plain(subscribers: usize, transport: Transport, size: usize, pace: Pace) -> Self {
+        let (protocol, topics) = (Protocol::Topics, 1);
+        Self { subscribers, protocol, transport, size, topics, buckets: None, carry_buckets: None, pace }
+    }
 }
 
 /// Subscribers and a publisher.
@@ -102,22 +130,20 @@ pub struct Side {
     next_topic: usize,
 }
 
-fn topic_names(shape: &Shape, label: &str) -> Vec<String> {
-    // A name that no earlier run on a server with `--url` has used.
-    let run = std::process::id();
-    (0..shape.topics.max(1)).map(|t| format!("load.{run}.{label}.{t}")).collect()
+fn topics(shape: &Shape, label: &str, payload: &Payload) -> Vec<Topic> {
+    // Names that no earlier run on a server with `--url` has used.
+    let (run, count) = (std::process::id(), shape.topics.max(1));
+    let capacity = shape.pace.capacity(count);
+    (0..count).map(|t| Topic::new(shape.protocol.topic(run, label, t), capacity, payload)).collect()
 }
 
 impl Side {
     /// Prepares `shape` at `target`; `label` keeps its topics apart from those of other sides.
     pub fn new(target: &Target, token: Option<&str>, shape: &Shape, label: &str) -> Result<Self> {
-        let capacity = match shape.pace {
-            Pace::Window(window) => window,
-            Pace::Rate(_) => PACED_CAPACITY,
-        };
-        let payload = Payload::new(shape.size, shape.buckets.or(shape.carry_buckets));
-        let topics = topic_names(shape, label).into_iter().map(|name| Topic::new(name, capacity)).collect();
-        let mut swarm = Swarm::new(target, token, topics, payload.tail())?;
+        let most = shape.protocol.topics_max();
+        ensure!(shape.topics <= most, "{} has {most} topic to measure with", shape.protocol.name());
+        let payload = Payload::of(shape.protocol, shape.size, shape.buckets.or(shape.carry_buckets));
+        let mut swarm = Swarm::new(target, token, shape.protocol, topics(shape, label, &payload))?;
         for i in 0..shape.subscribers {
             swarm.add(plan(shape, i));
         }
@@ -154,7 +180,8 @@ impl Side {
         each_turn: &mut dyn FnMut(&mut Swarm) -> Result<()>,
     ) -> Result<Round> {
         self.swarm.ledger.latencies.clear();
-        let before = (self.swarm.ledger.tally.delivered, self.swarm.ledger.bytes);
+        let ledger = &self.swarm.ledger;
+        let (delivered, bytes, messages) = (ledger.tally.delivered, ledger.bytes, ledger.messages);
         let cpu_before = self.cpu_us()?;
         let start = Instant::now();
         let events = self.publish_until(until, start, each_turn)?;
@@ -163,10 +190,11 @@ impl Side {
         let ledger = &mut self.swarm.ledger;
         Ok(Round {
             events,
-            deliveries: ledger.tally.delivered - before.0,
+            deliveries: ledger.tally.delivered - delivered,
             seconds,
             cpu_us: cpu_after.zip(cpu_before).map(|(after, before)| after - before),
-            bytes: ledger.bytes - before.1,
+            bytes: ledger.bytes - bytes,
+            messages: ledger.messages - messages,
             latencies: ledger.latencies.quantiles(),
         })
     }
@@ -191,7 +219,7 @@ impl Side {
             }
             let timeout = match self.pace {
                 Pace::Window(window) => self.fill(window, left, &mut events)?,
-                Pace::Rate(rate) => self.keep_up(rate, elapsed, left, &mut events)?,
+                Pace::Rate(rate, burst) => self.keep_up(rate, burst as u64, elapsed, left, &mut events)?,
             };
             self.turn(timeout, each_turn)?;
         }
@@ -213,8 +241,9 @@ impl Side {
     }
 
     /// Publishes what is due by now; returns how many milliseconds there are until the next.
-    fn keep_up(&mut self, rate: f64, elapsed: f64, left: u64, events: &mut u64) -> Result<i32> {
-        let due = ((elapsed * rate) as u64 + 1).saturating_sub(*events).min(left);
+    fn keep_up(&mut self, rate: f64, burst: u64, elapsed: f64, left: u64, events: &mut u64) -> Result<i32> {
+        let due = ((elapsed * rate) as u64 / burst + 1) * burst;
+        let due = due.saturating_sub(*events).min(left);
         *events += self.publish_in_turn(due as usize)?;
         self.publisher.flush(&self.swarm)?;
         let wait = *events as f64 / rate - elapsed;
@@ -227,7 +256,10 @@ impl Side {
         let mut left = due;
         while left > 0 {
             let t = self.next_topic;
-            let n = self.swarm.ledger.topics[t].window.room(PACED_CAPACITY).min(left.div_ceil(topics));
+            let n = self.swarm.ledger.topics[t]
+                .window
+                .room(self.pace.capacity(topics))
+                .min(left.div_ceil(topics));
             if n == 0 {
                 break;
             }
@@ -291,7 +323,7 @@ impl Side {
 
 fn plan(shape: &Shape, i: usize) -> Plan {
     let mut plan = Plan::steady(i % shape.topics.max(1), shape.transport);
-    plan.filter = shape.buckets.map(|n| (distinct_filter(i, n), (n, i as u32 % n)));
+    plan.filter = shape.buckets.map(|buckets| filter_of(i, buckets));
     plan
 }
 

@@ -26,6 +26,8 @@ pub struct Latencies {
 pub struct Quantiles {
     /// Half are faster.
     pub p50: f64,
+    /// 95 of 100 are faster.
+    pub p95: f64,
     /// 99 of 100 are faster.
     pub p99: f64,
     /// 999 of 1000 are faster.
@@ -68,14 +70,21 @@ impl Latencies {
     pub fn quantiles(&mut self) -> Quantiles {
         self.flush();
         let at = |quantile| self.histogram.value_at_quantile(quantile) as f64 / 1e3;
-        Quantiles { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: self.histogram.max() as f64 / 1e3 }
+        let max = self.histogram.max() as f64 / 1e3;
+        Quantiles { p50: at(0.5), p95: at(0.95), p99: at(0.99), p999: at(0.999), max }
     }
 }
 
 /// The medians, quantile by quantile.
 pub fn median_quantiles(all: &[Quantiles]) -> Option<Quantiles> {
     let of = |pick: fn(&Quantiles) -> f64| median(all.iter().map(pick));
-    Some(Quantiles { p50: of(|q| q.p50)?, p99: of(|q| q.p99)?, p999: of(|q| q.p999)?, max: of(|q| q.max)? })
+    Some(Quantiles {
+        p50: of(|q| q.p50)?,
+        p95: of(|q| q.p95)?,
+        p99: of(|q| q.p99)?,
+        p999: of(|q| q.p999)?,
+        max: of(|q| q.max)?,
+    })
 }
 
 /// A small generator (xorshift64*) for moments and places: repeatable from its seed.

@@ -89,16 +89,18 @@ impl Needs {
 
     fn toml(&self) -> String {
         let connections = self.connections + 1000;
-        let retain_bytes = self.retain_bytes();
+        let (retain_events, retain_bytes) = (self.retain_events, self.retain_bytes());
         let slow = self.slow.map_or_else(String::new, |slow| {
             let SlowLimits { events, bytes, seconds } = slow;
             format!("slow_events = {events}\nslow_bytes = {bytes}\nslow_seconds = {seconds}\n")
         });
         format!(
             "shards = 1\n\n[limits]\nconnections = {connections}\nconnections_per_ip = {connections}\n\n\
-             [namespaces.\"*\"]\nretain_events = {}\nretain_bytes = {retain_bytes}\nretain_seconds = 3600\n\
-             slow_policy = \"disconnect\"\n{slow}",
-            self.retain_events
+             [stream]\nconnections_per_user = 0\n\n[events]\nmax_clients_per_session = 0\n\n\
+             [analysis]\nmax_connections_per_analysis = 0\nmax_total_connections = 0\n\
+             max_events_per_second = 0\nmessage_buffer_size = {retain_events}\n\n\
+             [namespaces.\"*\"]\nretain_events = {retain_events}\nretain_bytes = {retain_bytes}\n\
+             retain_seconds = 3600\nslow_policy = \"disconnect\"\n{slow}"
         )
     }
 }

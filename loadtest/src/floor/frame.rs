@@ -89,7 +89,8 @@ pub fn deflate(text: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::envelope::{event_prefix, offset_of};
+    use crate::look::Found;
+    use crate::protocol::Payload;
 
     #[test]
     fn times_are_rfc_3339() {
@@ -106,7 +107,7 @@ mod tests {
     #[test]
     fn events_are_what_subscribers_look_for() {
         let text = event_text("t", 42, b"\"x\"");
-        assert_eq!(offset_of(&text, &event_prefix("t")), Some(42));
+        assert_eq!(Payload::new(3, None).look("t").single.read(&text), Found::Event(42, text.len()));
         assert!(serde_json::from_slice::<serde_json::Value>(&text).is_ok());
     }
 }

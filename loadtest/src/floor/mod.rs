@@ -15,7 +15,7 @@ mod stream;
 
 use std::path::PathBuf;
 
-use crate::envelope::Payload;
+use crate::protocol::Payload;
 
 /// How the loop is to behave.
 #[derive(Debug, Clone)]

@@ -94,7 +94,8 @@ pub const UPGRADED: &[u8] =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::http::{Subscription, post_request, publish_request, subscribe_request};
+    use crate::protocol::Protocol;
+    use crate::wire::http::{post_request, publish_request, subscribe_request};
 
     fn parsed(text: &str) -> (Request, usize, usize) {
         parse(text.as_bytes()).expect("complete")
@@ -102,9 +103,9 @@ mod tests {
 
     #[test]
     fn what_the_client_asks_is_understood() {
-        let want = Subscription { topic: "a.b".into(), after: Some("5:17".into()), filter: None };
+        let target = Protocol::Topics.target("a.b", Some("5:17"), None);
         for transport in [Transport::Ws, Transport::Sse, Transport::Ndjson, Transport::WsDeflate] {
-            let (request, ..) = parsed(&subscribe_request("h", transport, &want, None));
+            let (request, ..) = parsed(&subscribe_request("h", transport, &target, None));
             assert_eq!(request, Request::Subscribe { topic: "a.b".into(), transport, after: Some(17) });
         }
         let (request, ..) = parsed(&publish_request("h", "x", None));

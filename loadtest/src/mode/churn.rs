@@ -2,14 +2,13 @@
 
 use anyhow::Result;
 
-use super::Context;
 use super::actors::{self, Churner};
+use super::{Context, Feed};
 use crate::progress;
 use crate::report::Report;
-use crate::side::{Pace, Shape, Until};
+use crate::side::{Pace, Until};
 use crate::swarm::sub::Kind;
 use crate::target::Needs;
-use crate::wire::Transport;
 
 /// Options of `churn`.
 #[derive(Debug, Clone, clap::Args)]
@@ -29,46 +28,26 @@ pub struct Args {
     /// How long
     #[arg(long, default_value_t = 10.0)]
     pub seconds: f64,
-    /// Bytes of data of each event
-    #[arg(long, default_value_t = 128)]
-    pub size: usize,
-    /// How events come
-    #[arg(long, value_enum, default_value = "ws")]
-    pub transport: Transport,
+    #[command(flatten)]
+    feed: Feed,
 }
 
 /// The server alone.
 pub fn run(context: &Context, args: &Args) -> Result<Report> {
     let server = context.start_server(&Needs::connections(args.subscribers + args.churners * 2))?;
-    let shape = Shape {
-        subscribers: args.subscribers,
-        transport: args.transport,
-        size: args.size,
-        topics: 1,
-        buckets: None,
-        carry_buckets: None,
-        pace: Pace::Rate(args.rate),
-    };
+    let shape = args.feed.shape(args.subscribers, 128, Pace::steady(args.rate));
     let mut side = context.side(&server, &shape, "churn")?;
-    let churners = actors::add(&mut side.swarm, args.churners.max(1), Kind::Loose, args.transport);
+    let churners = actors::add(&mut side.swarm, args.churners.max(1), Kind::Loose, args.feed.transport);
     side.connect()?;
     side.swarm.connect_all(churners.clone())?;
     let mut churner = Churner::new(&side.swarm, churners, args.per_second);
     progress::show("connections come and go");
     let round = side.round_with(Until::Seconds(args.seconds), &mut |swarm| churner.turn(swarm))?;
     side.finish()?;
-    let mut report = Report::new("churn");
-    report.set("subscribers", args.subscribers);
+    let mut report = args.feed.report("churn", args.subscribers, &side, &round);
     report.set("churners", args.churners);
-    report.set("transport", args.transport.name());
-    report.set("events", round.events);
     report.set("connects", churner.connects);
-    report.numbers([
-        ("connects_per_s", Some(churner.connects as f64 / round.seconds)),
-        ("deliveries_per_s", Some(round.deliveries_per_s())),
-        ("server_cpu_us_per_delivery", round.cpu_per_delivery()),
-    ]);
+    report.number("connects_per_s", Some(churner.connects as f64 / round.seconds));
     report.latencies("", Some(round.latencies));
-    report.tally(&side.swarm.ledger.tally);
     Ok(report)
 }

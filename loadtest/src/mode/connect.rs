@@ -61,9 +61,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Report> {
 }
 
 fn shape(args: &Args) -> Shape {
-    let Args { connections: subscribers, transport, .. } = *args;
-    let pace = Pace::Window(1);
-    Shape { subscribers, transport, size: 128, topics: 1, buckets: None, carry_buckets: None, pace }
+    Shape::plain(args.connections, args.transport, 128, Pace::Window(1))
 }
 
 fn one(side: &mut Side) -> Result<Sample> {

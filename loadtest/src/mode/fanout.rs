@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 
 use super::Context;
 use super::lanes::{self, Lane, Schedule, ratios};
+use crate::protocol::Protocol;
 use crate::report::Report;
 use crate::side::{Pace, Round, Shape, Until};
 use crate::target::Needs;
@@ -20,6 +21,8 @@ pub enum Against {
     Ndjson,
     /// The same without filters, everybody getting everything.
     All,
+    /// The same in the native protocol.
+    Topics,
 }
 
 /// Options of `fanout` and `floor`.
@@ -43,6 +46,9 @@ pub struct Args {
     /// Rounds for each side
     #[arg(long, default_value_t = 15)]
     pub rounds: usize,
+    /// In what protocol subscribers read; messages are as long as native ones
+    #[arg(long, value_enum, default_value = "topics")]
+    pub protocol: Protocol,
     /// How events come
     #[arg(long, value_enum, default_value = "ws")]
     pub transport: Transport,
@@ -69,14 +75,14 @@ impl Args {
     }
 
     fn shape(&self) -> Shape {
-        let Self { subscribers, transport, size, topics, .. } = *self;
+        let Self { subscribers, protocol, transport, size, topics, .. } = *self;
         let (buckets, pace) = (self.buckets(), Pace::Window(self.window.max(1)));
-        Shape { subscribers, transport, size, topics, buckets, carry_buckets: None, pace }
+        Shape { subscribers, protocol, transport, size, topics, buckets, carry_buckets: None, pace }
     }
 
-    /// Filters run on the server only: the floor writes everything to everybody.
-    fn unfiltered(&self) -> Shape {
-        Shape { buckets: None, carry_buckets: self.buckets(), ..self.shape() }
+    /// Without what only the server has: the floor writes everything to everybody.
+    fn plain(&self) -> Shape {
+        Shape { protocol: Protocol::Topics, buckets: None, carry_buckets: self.buckets(), ..self.shape() }
     }
 
     fn other(&self, against: Against) -> Shape {
@@ -84,7 +90,7 @@ impl Args {
             Against::Ws => Transport::Ws,
             Against::Sse => Transport::Sse,
             Against::Ndjson => Transport::Ndjson,
-            Against::All => return self.unfiltered(),
+            Against::All | Against::Topics => return self.plain(),
         };
         Shape { transport, ..self.shape() }
     }
@@ -108,6 +114,8 @@ impl Args {
 /// Server, floor, and what else it is compared with, in turns.
 pub fn run(context: &Context, args: &Args) -> Result<Report> {
     ensure!(args.subscribers > 0, "at least one subscriber is needed");
+    let native = args.protocol == Protocol::Topics;
+    ensure!(native || !args.filters, "filters are for --protocol topics");
     let server = context.start_server(&args.needs())?;
     let floor = (!args.no_floor).then(|| context.start_floor(args.size, args.buckets())).transpose()?;
     let mut lanes = vec![Lane::new("server", context.side(&server, &args.shape(), "a")?)];
@@ -115,7 +123,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Report> {
         lanes.push(Lane::new("against", context.side(&server, &args.other(against), "b")?));
     }
     if let Some(floor) = &floor {
-        lanes.push(Lane::new("floor", context.side(floor, &args.unfiltered(), "a")?));
+        lanes.push(Lane::new("floor", context.side(floor, &args.plain(), "a")?));
     }
     lanes::alternate(&mut lanes, args.schedule(context))?;
     report("fanout", args, &mut lanes)
@@ -124,7 +132,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Report> {
 /// The floor alone.
 pub fn run_floor(context: &Context, args: &Args) -> Result<Report> {
     let floor = context.start_floor(args.size, args.buckets())?;
-    let mut lanes = [Lane::new("floor", context.side(&floor, &args.unfiltered(), "a")?)];
+    let mut lanes = [Lane::new("floor", context.side(&floor, &args.plain(), "a")?)];
     lanes::alternate(&mut lanes, args.schedule(context))?;
     let mut report = report("floor", args, &mut lanes)?;
     report.set("server_cpu_us_per_delivery", serde_json::Value::Null);
@@ -150,6 +158,7 @@ fn describe(report: &mut Report, args: &Args) {
     report.set("subscribers", args.subscribers);
     report.set("size", args.size);
     report.set("window", args.window);
+    report.set("protocol", args.protocol.name());
     report.set("transport", args.transport.name());
     report.set("topics", args.topics);
     report.set("rounds", args.rounds);

@@ -6,6 +6,7 @@ use super::Context;
 use crate::check::Tally;
 use crate::proc::settled_rss;
 use crate::progress;
+use crate::protocol::Protocol;
 use crate::report::Report;
 use crate::side::{Pace, Shape, Until};
 use crate::target::{Needs, Target};
@@ -20,6 +21,9 @@ pub struct Args {
     /// How many connections
     #[arg(long, default_value_t = 10_000)]
     pub connections: usize,
+    /// In what protocol they would read
+    #[arg(long, value_enum, default_value = "topics")]
+    pub protocol: Protocol,
     /// How events would come
     #[arg(long, value_enum, default_value = "ws")]
     pub transport: Transport,
@@ -46,6 +50,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Report> {
         (!args.no_floor).then(|| measure(context, args, &context.start_floor(128, None)?)).transpose()?;
     let mut report = Report::new("idle");
     report.set("connections", args.connections);
+    report.set("protocol", args.protocol.name());
     report.set("transport", args.transport.name());
     report.set("rss_bytes", memory.total);
     report.numbers([
@@ -60,15 +65,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Report> {
 fn measure(context: &Context, args: &Args, target: &Target) -> Result<Memory> {
     let pid = target.pid.context("the memory of a server at --url is known only with --pid")?;
     let start = settled_rss(pid)?;
-    let shape = Shape {
-        subscribers: args.connections,
-        transport: args.transport,
-        size: 128,
-        topics: 1,
-        buckets: None,
-        carry_buckets: None,
-        pace: Pace::Window(1),
-    };
+    let protocol = if target.is_floor { Protocol::Topics } else { args.protocol };
+    let shape = Shape { protocol, ..Shape::plain(args.connections, args.transport, 128, Pace::Window(1)) };
     let mut side = context.side(target, &shape, "idle")?;
     let first = FIRST.min(args.connections / 2);
     side.swarm.connect_all(0..first)?;

@@ -3,12 +3,12 @@
 use anyhow::Result;
 
 use super::lanes::{self, Lane, Schedule, ratios};
-use super::{Context, fanout};
+use super::{Context, Feed, fanout};
+use crate::protocol::Protocol;
 use crate::report::Report;
 use crate::side::{Pace, Shape, Until};
 use crate::stats::median;
 use crate::target::Needs;
-use crate::wire::Transport;
 
 /// Options of `latency`.
 #[derive(Debug, Clone, clap::Args)]
@@ -25,32 +25,31 @@ pub struct Args {
     /// Rounds for each side
     #[arg(long, default_value_t = 9)]
     pub rounds: usize,
-    /// Bytes of data of each event
-    #[arg(long, default_value_t = 128)]
-    pub size: usize,
-    /// How events come
-    #[arg(long, value_enum, default_value = "ws")]
-    pub transport: Transport,
+    /// In what protocol subscribers read
+    #[arg(long, value_enum, default_value = "topics")]
+    pub protocol: Protocol,
+    #[command(flatten)]
+    feed: Feed,
     /// Do not run the floor
     #[arg(long)]
     pub no_floor: bool,
 }
 
 impl Args {
-    fn shape(&self) -> Shape {
-        let Self { subscribers, transport, size, .. } = *self;
-        let pace = Pace::Rate(self.rate);
-        Shape { subscribers, transport, size, topics: 1, buckets: None, carry_buckets: None, pace }
+    /// The floor speaks the native protocol only.
+    fn shape(&self, protocol: Protocol) -> Shape {
+        Shape { protocol, ..self.feed.shape(self.subscribers, 128, Pace::steady(self.rate)) }
     }
 }
 
 /// Server and floor in turns.
 pub fn run(context: &Context, args: &Args) -> Result<Report> {
     let server = context.start_server(&Needs::connections(args.subscribers))?;
-    let floor = (!args.no_floor).then(|| context.start_floor(args.size, None)).transpose()?;
-    let mut lanes = vec![Lane::new("server", context.side(&server, &args.shape(), "a")?)];
+    let native = args.shape(Protocol::Topics);
+    let floor = (!args.no_floor).then(|| context.start_floor(native.size, None)).transpose()?;
+    let mut lanes = vec![Lane::new("server", context.side(&server, &args.shape(args.protocol), "a")?)];
     if let Some(floor) = &floor {
-        lanes.push(Lane::new("floor", context.side(floor, &args.shape(), "a")?));
+        lanes.push(Lane::new("floor", context.side(floor, &native, "a")?));
     }
     let schedule = Schedule {
         rounds: args.rounds.max(1),
@@ -69,7 +68,8 @@ fn report(args: &Args, lanes: &[Lane]) -> Report {
     let mut report = Report::new("latency");
     report.about("p99_ratio");
     report.set("subscribers", args.subscribers);
-    report.set("transport", args.transport.name());
+    report.set("protocol", args.protocol.name());
+    report.set("transport", args.feed.transport.name());
     report.number("rate", Some(args.rate));
     fanout::put_lane(&mut report, &lanes[0]);
     if let Some(floor) = lanes.get(1) {

@@ -7,8 +7,8 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::Context;
-use crate::envelope::Payload;
 use crate::progress;
+use crate::protocol::{Payload, Protocol};
 use crate::publisher::{ack, shake_hands};
 use crate::report::Report;
 use crate::swarm::ledger::Topic;
@@ -283,7 +283,8 @@ fn report(args: &Args, events: u64, seconds: f64, cpu_us: Option<f64>) -> Report
 
 /// The newest offset of `topic`: where a new subscriber begins.
 fn newest(target: &Target, topic: &str, token: Option<&str>) -> Result<u64> {
-    let mut swarm = Swarm::new(target, token, vec![Topic::new(topic.to_owned(), 64)], Vec::new())?;
+    let topics = vec![Topic::new(topic.to_owned(), 64, &Payload::new(2, None))];
+    let mut swarm = Swarm::new(target, token, Protocol::Topics, topics)?;
     let i = swarm.add(Plan::steady(0, Transport::Ws));
     swarm.connect_all(i..i + 1)?;
     Ok(swarm.subs[i].track.last())

@@ -5,14 +5,13 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
-use super::Context;
 use super::actors::{self, Cutter};
+use super::{Context, Feed};
 use crate::progress;
 use crate::report::Report;
-use crate::side::{Pace, Shape, Side, Until};
+use crate::side::{Pace, Side, Until};
 use crate::swarm::sub::Kind;
 use crate::target::{Needs, SlowLimits};
-use crate::wire::Transport;
 
 /// Options of `resume`.
 #[derive(Debug, Clone, clap::Args)]
@@ -29,15 +28,11 @@ pub struct Args {
     /// Seconds to publish them in
     #[arg(long, default_value_t = 10.0)]
     pub seconds: f64,
-    /// Bytes of data of each event
-    #[arg(long, default_value_t = 128)]
-    pub size: usize,
-    /// How events come
-    #[arg(long, value_enum, default_value = "ws")]
-    pub transport: Transport,
     /// Seed of the random moments
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    #[command(flatten)]
+    feed: Feed,
 }
 
 /// The server alone: the floor keeps no history.
@@ -48,17 +43,9 @@ pub fn run(context: &Context, args: &Args) -> Result<Report> {
     // Nobody is to be dropped for being slow: that would be a cut that this test did not make.
     needs.slow = Some(SlowLimits { events: needs.retain_events, bytes: needs.retain_bytes(), seconds: 60 });
     let server = context.start_server(&needs)?;
-    let shape = Shape {
-        subscribers: 0,
-        transport: args.transport,
-        size: args.size,
-        topics: 1,
-        buckets: None,
-        carry_buckets: None,
-        pace: Pace::Rate(args.events as f64 / args.seconds.max(0.1)),
-    };
+    let shape = args.feed.shape(0, 128, Pace::steady(args.events as f64 / args.seconds.max(0.1)));
     let mut side = context.side(&server, &shape, "resume")?;
-    let clients = actors::add(&mut side.swarm, args.clients, Kind::Loose, args.transport);
+    let clients = actors::add(&mut side.swarm, args.clients, Kind::Loose, args.feed.transport);
     side.swarm.connect_all(clients.clone())?;
     let mut cutter = Cutter::new(clients, args.cuts, args.events, args.seed);
     measure(args, &mut side, &mut cutter)
@@ -67,20 +54,14 @@ pub fn run(context: &Context, args: &Args) -> Result<Report> {
 fn measure(args: &Args, side: &mut Side, cutter: &mut Cutter) -> Result<Report> {
     progress::show("publishing and cutting");
     let start = Instant::now();
-    let round = side.round_with(Until::Events(args.events), &mut |swarm| cutter.turn(swarm))?;
+    let mut round = side.round_with(Until::Events(args.events), &mut |swarm| cutter.turn(swarm))?;
     side.catch_up(&mut |swarm| cutter.turn(swarm))?;
-    let seconds = start.elapsed().as_secs_f64();
     side.finish()?;
     let tally = &side.swarm.ledger.tally;
-    let mut report = Report::new("resume");
-    report.set("clients", args.clients);
-    report.set("events", round.events);
-    report.set("transport", args.transport.name());
+    (round.seconds, round.deliveries) = (start.elapsed().as_secs_f64(), tally.delivered);
+    let mut report = args.feed.report("resume", args.clients, side, &round);
     report.set("cuts", cutter.cuts);
     report.set("delivered", tally.delivered);
-    report.number("deliveries_per_s", Some(tally.delivered as f64 / seconds));
-    report.number("server_cpu_us_per_delivery", round.cpu_per_delivery());
-    report.tally(tally);
     let (wanted, left) = (args.events * args.clients as u64, cutter.left());
     report.require(tally.delivered == wanted, || format!("{} events read, not {wanted}", tally.delivered));
     report.require(left == 0, || format!("{left} cuts were not made"));

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use super::Context;
 use super::actors::{self, Idlers};
+use super::{Context, Feed};
 use crate::proc::settled_rss;
 use crate::progress;
 use crate::report::Report;
@@ -11,7 +11,6 @@ use crate::side::{Pace, Round, Shape, Side, Until};
 use crate::stats::{Quantiles, median, median_quantiles};
 use crate::swarm::sub::Kind;
 use crate::target::{Needs, SlowLimits};
-use crate::wire::Transport;
 
 /// Memory may stay this much (or a tenth) higher than before, for what allocators keep.
 const MEMORY_SLACK: u64 = 1 << 20;
@@ -46,12 +45,8 @@ pub struct Args {
     /// Rounds without and rounds with slow ones
     #[arg(long, default_value_t = 3)]
     pub rounds: usize,
-    /// Bytes of data of each event
-    #[arg(long, default_value_t = 1024)]
-    pub size: usize,
-    /// How events come
-    #[arg(long, value_enum, default_value = "ws")]
-    pub transport: Transport,
+    #[command(flatten)]
+    feed: Feed,
 }
 
 /// What the rounds found.
@@ -70,9 +65,7 @@ impl Args {
     }
 
     fn shape(&self) -> Shape {
-        let Self { transport, size, .. } = *self;
-        let (subscribers, pace) = (self.subscribers.saturating_sub(self.slow()), Pace::Rate(self.rate));
-        Shape { subscribers, transport, size, topics: 1, buckets: None, carry_buckets: None, pace }
+        self.feed.shape(self.subscribers.saturating_sub(self.slow()), 1024, Pace::steady(self.rate))
     }
 
     /// The log is full after the first round, so that its growth is not taken for a leak.
@@ -109,7 +102,7 @@ fn with_slow(args: &Args, side: &mut Side, found: &mut Found) -> Result<()> {
         Slowness::Stalled => Kind::Stalled,
         Slowness::Trickle => Kind::Trickle,
     };
-    let slow = actors::add(&mut side.swarm, args.slow(), kind, args.transport);
+    let slow = actors::add(&mut side.swarm, args.slow(), kind, args.feed.transport);
     side.swarm.connect_all(slow.clone())?;
     let mut idlers = Idlers::new(slow.clone());
     found.with.push(side.round_with(Until::Seconds(args.seconds), &mut |swarm| idlers.turn(swarm))?);
@@ -131,7 +124,7 @@ fn report(args: &Args, side: &Side, found: &Found, memory: Option<(u64, u64)>) -
     let pairs = found.with.iter().zip(&found.without);
     let ratios = pairs.map(|(with, without)| with.latencies.p99 / without.latencies.p99);
     report.set("subscribers", args.subscribers);
-    report.set("transport", args.transport.name());
+    report.set("transport", args.feed.transport.name());
     report.set("slow", found.slow);
     report.set("evicted", found.evicted);
     report.set("evicted_with_1013", found.told);

@@ -5,16 +5,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::Context;
 use super::actors::{self, Churner, Cutter, Idlers};
+use super::{Context, Feed};
 use crate::proc::rss;
 use crate::progress;
 use crate::report::Report;
-use crate::side::{Pace, Round, Shape, Side, Until};
+use crate::side::{Pace, Round, Side, Until};
 use crate::swarm::Swarm;
 use crate::swarm::sub::Kind;
 use crate::target::{Needs, SlowLimits};
-use crate::wire::Transport;
 
 /// How often memory is read.
 const SAMPLE_EVERY: Duration = Duration::from_millis(500);
@@ -43,12 +42,8 @@ pub struct Args {
     /// Events a second
     #[arg(long, default_value_t = 200.0)]
     pub rate: f64,
-    /// Bytes of data of each event
-    #[arg(long, default_value_t = 512)]
-    pub size: usize,
-    /// How events come
-    #[arg(long, value_enum, default_value = "ws")]
-    pub transport: Transport,
+    #[command(flatten)]
+    feed: Feed,
 }
 
 /// Everybody who makes trouble, and what memory did meanwhile.
@@ -65,10 +60,10 @@ struct Cast {
 
 impl Cast {
     fn assemble(args: &Args, side: &mut Side, pid: Option<i32>) -> Result<Self> {
-        let swarm = &mut side.swarm;
-        let resumers = actors::add(swarm, args.resumers, Kind::Loose, args.transport);
-        let churners = actors::add(swarm, args.churners.max(1), Kind::Loose, args.transport);
-        let stalled = actors::add(swarm, args.stalled, Kind::Stalled, args.transport);
+        let (swarm, transport) = (&mut side.swarm, args.feed.transport);
+        let resumers = actors::add(swarm, args.resumers, Kind::Loose, transport);
+        let churners = actors::add(swarm, args.churners.max(1), Kind::Loose, transport);
+        let stalled = actors::add(swarm, args.stalled, Kind::Stalled, transport);
         swarm.connect_all(resumers.start..stalled.end)?;
         let events = (args.rate * args.seconds) as u64;
         Ok(Self {
@@ -121,15 +116,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Report> {
     needs.retain_events = 2048;
     needs.slow = Some(SlowLimits { events: 1024, bytes: 256 << 10, seconds: 3 });
     let server = context.start_server(&needs)?;
-    let shape = Shape {
-        subscribers: args.subscribers,
-        transport: args.transport,
-        size: args.size,
-        topics: 1,
-        buckets: None,
-        carry_buckets: None,
-        pace: Pace::Rate(args.rate),
-    };
+    let shape = args.feed.shape(args.subscribers, 512, Pace::steady(args.rate));
     let mut side = context.side(&server, &shape, "soak")?;
     side.connect()?;
     let mut cast = Cast::assemble(args, &mut side, server.pid)?;
@@ -140,20 +127,11 @@ pub fn run(context: &Context, args: &Args) -> Result<Report> {
 }
 
 fn report(args: &Args, side: &Side, cast: &Cast, round: &Round) -> Report {
-    let mut report = Report::new("soak");
-    report.set("subscribers", args.subscribers);
-    report.set("transport", args.transport.name());
-    report.set("events", round.events);
+    let mut report = args.feed.report("soak", args.subscribers, side, round);
     report.set("cuts", cast.cutter.cuts);
     report.set("connects", cast.churner.connects);
     report.set("evicted", cast.evicted);
-    report.numbers([
-        ("seconds", Some(round.seconds)),
-        ("deliveries_per_s", Some(round.deliveries_per_s())),
-        ("server_cpu_us_per_delivery", round.cpu_per_delivery()),
-    ]);
     report.latencies("", Some(round.latencies));
-    report.tally(&side.swarm.ledger.tally);
     if let Some((early, late)) = cast.quarters() {
         report.numbers([("rss_bytes_early", Some(early)), ("rss_bytes_late", Some(late))]);
         let steady = late - early <= DRIFT_BYTES.max(early * DRIFT_SHARE);

@@ -5,6 +5,8 @@ use anyhow::Result;
 use super::sub::{State, Sub};
 use crate::check::Tally;
 use crate::envelope::{self, Notice};
+use crate::look::{Found, Look};
+use crate::protocol::Payload;
 use crate::stats::Latencies;
 use crate::window::Window;
 use crate::wire::Message;
@@ -18,14 +20,14 @@ pub struct Topic {
     pub window: Window,
     /// The life of its log, once a subscriber was told.
     pub epoch: Option<u64>,
-    prefix: Vec<u8>,
+    look: Look,
 }
 
 impl Topic {
-    /// A topic of which at most `capacity` events are ever outstanding.
-    pub fn new(name: String, capacity: usize) -> Self {
-        let prefix = envelope::event_prefix(&name);
-        Self { name, window: Window::new(capacity), epoch: None, prefix }
+    /// A topic of which at most `capacity` events are ever outstanding, and whose events carry `payload`.
+    pub fn new(name: String, capacity: usize, payload: &Payload) -> Self {
+        let look = payload.look(&name);
+        Self { name, window: Window::new(capacity), epoch: None, look }
     }
 }
 
@@ -43,8 +45,8 @@ pub struct Ledger {
     pub connecting: usize,
     /// Bytes read.
     pub bytes: u64,
-    /// What every event's text ends with.
-    tail: Vec<u8>,
+    /// Messages that held events.
+    pub messages: u64,
     /// Lent out while a text of it is being entered.
     inflater: Option<Inflater>,
 }
@@ -63,9 +65,9 @@ pub enum Outcome {
 
 impl Ledger {
     /// Empty books.
-    pub fn new(topics: Vec<Topic>, tail: Vec<u8>) -> Result<Self> {
+    pub fn new(topics: Vec<Topic>) -> Result<Self> {
         let (tally, latencies, inflater) = (Tally::default(), Latencies::new()?, None);
-        Ok(Self { topics, tally, latencies, open: 0, connecting: 0, bytes: 0, tail, inflater })
+        Ok(Self { topics, tally, latencies, open: 0, connecting: 0, bytes: 0, messages: 0, inflater })
     }
 
     /// Enters one message of `sub`, read at `now`.
@@ -94,14 +96,37 @@ impl Ledger {
 
     #[inline]
     fn text(&mut self, text: &[u8], sub: &mut SubBooks<'_>, now: u64) -> Outcome {
-        match envelope::offset_of(text, &self.topics[sub.topic].prefix) {
-            Some(offset) => {
-                self.tally.corrupted += u64::from(!text.ends_with(&self.tail));
-                self.delivered(offset, sub, now);
-                Outcome::Fine
-            }
-            None => self.notice(text, sub),
+        let look = &self.topics[sub.topic].look;
+        let (number, intact) = match look.single.read(text) {
+            Found::Event(number, length) => (number, length == text.len()),
+            Found::Damaged(number) => (number, false),
+            Found::Other if look.batch.is_some() => return self.batch(text, sub, now),
+            Found::Other => return self.notice(text, sub),
+        };
+        self.messages += 1;
+        self.tally.corrupted += u64::from(!intact);
+        self.delivered(number, sub, now);
+        Outcome::Fine
+    }
+
+    /// The events of a batch, which must be as many as it says.
+    fn batch(&mut self, text: &[u8], sub: &mut SubBooks<'_>, now: u64) -> Outcome {
+        let (mut count, mut at) =
+            match self.topics[sub.topic].look.batch.as_ref().map(|(head, _)| head.read(text)) {
+                Some(Found::Event(count, length)) => (count, length),
+                _ => return self.notice(text, sub),
+            };
+        self.messages += 1;
+        while count > 0 {
+            let item = self.topics[sub.topic].look.batch.as_ref().map(|(_, item)| item.read(&text[at..]));
+            let Some(Found::Event(number, length)) = item else { break };
+            self.delivered(number, sub, now);
+            (at, count) = (at + length + 1, count - 1);
         }
+        // Behind each event stands a comma, or the end.
+        let whole = count == 0 && &text[at - 1..] == b"]}";
+        self.tally.corrupted += u64::from(!whole);
+        Outcome::Fine
     }
 
     #[inline]
@@ -124,6 +149,11 @@ impl Ledger {
             Notice::Subscribed { epoch, offset, recovered } => {
                 return self.subscribed(epoch, offset, recovered, sub);
             }
+            Notice::Opened => {
+                sub.track.begin(self.topics[sub.topic].window.published());
+                return Outcome::Opened;
+            }
+            Notice::Idle => {}
             Notice::Gap { to } => self.give_up(to, sub),
             Notice::Close { code } => return Outcome::Closed(code),
             Notice::Error | Notice::Unknown => self.tally.unexpected += 1,
@@ -169,5 +199,81 @@ impl<'a> SubBooks<'a> {
     pub fn of(sub: &'a mut Sub) -> (Self, &'a mut State) {
         let (counted, resumes) = (sub.is_counted(), sub.resumes);
         (Self { topic: sub.plan.topic, track: &mut sub.track, counted, resumes }, &mut sub.state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Protocol;
+    use crate::swarm::sub::Plan;
+    use crate::wire::Transport;
+
+    const ALL: [Protocol; 5] =
+        [Protocol::Topics, Protocol::Stream, Protocol::Events, Protocol::Channels, Protocol::Analysis];
+
+    /// What a subscriber finds that reads these texts, while ten events are published.
+    fn found(protocol: Protocol, texts: &[Vec<u8>]) -> Tally {
+        let payload = Payload::of(protocol, 200, None);
+        let topic = Topic::new(protocol.topic(1, "a", 0), 64, &payload);
+        let mut ledger = Ledger::new(vec![topic]).expect("books");
+        let mut sub = Sub::new(Plan::steady(0, Transport::Ws));
+        ledger.topics[0].window.join(sub.track.class());
+        ledger.topics[0].window.publish(10, 0);
+        for text in texts {
+            ledger.enter(Message::Text(text), &mut SubBooks::of(&mut sub).0, 1);
+        }
+        sub.track.finish(10, &mut ledger.tally);
+        assert!(ledger.topics[0].window.outstanding() == 0 || !ledger.tally.is_clean());
+        ledger.tally
+    }
+
+    fn singles(protocol: Protocol) -> Vec<Vec<u8>> {
+        let look = Payload::of(protocol, 200, None).look(&protocol.topic(1, "a", 0));
+        (1..=10).map(|number| look.single.render(number)).collect()
+    }
+
+    fn batch(numbers: &[u64], count: u64) -> Vec<u8> {
+        let protocol = Protocol::EventBatches;
+        let look = Payload::of(protocol, 200, None).look(&protocol.topic(1, "a", 0));
+        let (head, item) = look.batch.expect("batches");
+        let items: Vec<_> = numbers.iter().map(|number| item.render(*number)).collect();
+        [&head.render(count)[..], &items.join(&b","[..]), b"]}"].concat()
+    }
+
+    fn faults(tally: &Tally) -> [u64; 5] {
+        [tally.lost, tally.duplicated, tally.reordered, tally.corrupted, tally.unexpected]
+    }
+
+    #[test]
+    fn each_protocol_has_its_faults_found() {
+        for protocol in ALL {
+            let texts = || singles(protocol);
+            let after = |tamper: fn(&mut Vec<Vec<u8>>)| {
+                let mut texts = texts();
+                tamper(&mut texts);
+                faults(&found(protocol, &texts))
+            };
+            assert_eq!(after(|_| ()), [0; 5], "{protocol:?}");
+            assert_eq!(after(|texts| drop(texts.remove(4))), [1, 0, 0, 0, 0], "{protocol:?}");
+            assert_eq!(after(|texts| texts.insert(4, texts[3].clone())), [0, 1, 0, 0, 0], "{protocol:?}");
+            assert_eq!(after(|texts| texts.swap(3, 4)), [0, 0, 1, 0, 0], "{protocol:?}");
+            let spoilt = after(|texts| {
+                let middle = texts[4].windows(3).position(|three| three == b"xxx").expect("a filler");
+                texts[4][middle] = b'y';
+            });
+            assert!(spoilt[3] + spoilt[4] > 0, "{protocol:?}: {spoilt:?}");
+        }
+    }
+
+    #[test]
+    fn batches_have_their_faults_found() {
+        let found = |batches: &[Vec<u8>]| faults(&found(Protocol::EventBatches, batches));
+        assert_eq!(found(&[batch(&[1, 2, 3], 3), batch(&[4, 5, 6, 7, 8, 9, 10], 7)]), [0; 5]);
+        assert_eq!(found(&[batch(&[1, 2, 3], 3), batch(&[5, 6, 7, 8, 9, 10], 6)]), [1, 0, 0, 0, 0]);
+        assert_eq!(found(&[batch(&[1, 2], 2), batch(&[2, 3, 4, 5, 6, 7, 8, 9, 10], 9)]), [0, 1, 0, 0, 0]);
+        assert_eq!(found(&[batch(&[1, 3, 2, 4, 5, 6, 7, 8, 9, 10], 10)]), [0, 0, 1, 0, 0]);
+        assert_eq!(found(&[batch(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 11)])[3], 1);
+        assert_eq!(found(&[batch(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 9)])[3], 1);
     }
 }

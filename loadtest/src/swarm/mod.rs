@@ -14,10 +14,10 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 
+use crate::protocol::Protocol;
 use crate::sys::{self, Epoll, READ, Ready};
 use crate::target::Target;
-use crate::wire::http::{self, Subscription};
-use crate::wire::{Decoder, Transport, Violation, ws};
+use crate::wire::{Decoder, Transport, Violation, http, ws};
 use ledger::{Ledger, Outcome, SubBooks, Topic};
 use sub::{Kind, Plan, State, Sub};
 
@@ -39,6 +39,7 @@ pub struct Swarm {
     pub guest_ready: bool,
     /// Those whose connection was cut as planned, since somebody last looked.
     pub cut: Vec<usize>,
+    protocol: Protocol,
     addr: SocketAddr,
     token: Option<String>,
     epoll: Epoll,
@@ -67,11 +68,12 @@ impl Rare {
 }
 
 impl Swarm {
-    /// Nobody yet, for `topics` of `target` whose events end with `tail`.
-    pub fn new(target: &Target, token: Option<&str>, topics: Vec<Topic>, tail: Vec<u8>) -> Result<Self> {
+    /// Nobody yet, for `topics` of `target`, read in `protocol`.
+    pub fn new(target: &Target, token: Option<&str>, protocol: Protocol, topics: Vec<Topic>) -> Result<Self> {
         Ok(Self {
             subs: Vec::new(),
-            ledger: Ledger::new(topics, tail)?,
+            ledger: Ledger::new(topics)?,
+            protocol,
             guest_ready: false,
             cut: Vec::new(),
             addr: target.addr,
@@ -106,17 +108,15 @@ impl Swarm {
         let sub = &mut self.subs[i];
         let topic = &self.ledger.topics[sub.plan.topic];
         let position = || Some(format!("{}:{}", topic.epoch?, sub.track.last()));
-        let want = Subscription {
-            topic: topic.name.clone(),
-            after: if resume { position() } else { None },
-            filter: sub.plan.filter.as_ref().map(|(filter, _)| filter.clone()),
-        };
+        let after = if resume { position() } else { None };
+        let filter = sub.plan.filter.as_ref().map(|(filter, _)| filter.as_str());
+        let target = self.protocol.target(&topic.name, after.as_deref(), filter);
         let host = self.addr.to_string();
-        let request = http::subscribe_request(&host, sub.plan.transport, &want, self.token.as_deref());
+        let request = http::subscribe_request(&host, sub.plan.transport, &target, self.token.as_deref());
         let sock = open(self.addr, sub.plan.receive_buffer)?;
         (&sock).write_all(request.as_bytes()).context("cannot send a handshake")?;
         self.epoll.add(&sock, i as u64, READ)?;
-        (sub.resumes, sub.cut_after) = (want.after.is_some(), None);
+        (sub.resumes, sub.cut_after) = (after.is_some(), None);
         (sub.sock, sub.state) = (Some(sock), State::Head(Vec::new()));
         self.ledger.connecting += 1;
         Ok(())
@@ -183,7 +183,8 @@ impl Swarm {
         let now = self.now();
         let (sub, ledger) = (&mut self.subs[i], &mut self.ledger);
         ledger.bytes += n as u64;
-        let rare = digest(sub, ledger, &self.scratch[..n], now).with_context(|| format!("subscriber {i}"))?;
+        let digested = digest(self.protocol, sub, ledger, &self.scratch[..n], now);
+        let rare = digested.with_context(|| format!("subscriber {i}"))?;
         if let Some(left) = &mut sub.cut_after {
             *left -= n;
         }
@@ -310,11 +311,11 @@ pub fn open(addr: SocketAddr, receive_buffer: Option<i32>) -> Result<TcpStream> 
 
 /// Enters `bytes` of the stream of `sub`.
 #[inline]
-fn digest(sub: &mut Sub, ledger: &mut Ledger, bytes: &[u8], now: u64) -> Result<Rare> {
+fn digest(protocol: Protocol, sub: &mut Sub, ledger: &mut Ledger, bytes: &[u8], now: u64) -> Result<Rare> {
     if let State::Head(head) = &mut sub.state {
         head.extend_from_slice(bytes);
         let bytes = std::mem::take(head);
-        return begin(sub, ledger, bytes, now);
+        return begin(protocol, sub, ledger, bytes, now);
     }
     Ok(stream(sub, ledger, bytes, now)?)
 }
@@ -329,7 +330,7 @@ fn stream(sub: &mut Sub, ledger: &mut Ledger, bytes: &[u8], now: u64) -> Result<
 }
 
 /// The head of the answer may be complete now; what lies behind it is the stream already.
-fn begin(sub: &mut Sub, ledger: &mut Ledger, bytes: Vec<u8>, now: u64) -> Result<Rare> {
+fn begin(protocol: Protocol, sub: &mut Sub, ledger: &mut Ledger, bytes: Vec<u8>, now: u64) -> Result<Rare> {
     let Some(head) = http::parse_head(&bytes) else {
         sub.state = State::Head(bytes);
         return Ok(Rare::default());
@@ -344,5 +345,14 @@ fn begin(sub: &mut Sub, ledger: &mut Ledger, bytes: Vec<u8>, now: u64) -> Result
         "the server does not offer permessage-deflate"
     );
     sub.state = State::Begun(Decoder::new(transport, head.chunked));
-    Ok(stream(sub, ledger, &bytes[head.length..], now)?)
+    if let Some(greeting) = protocol.greeting() {
+        let mut frame = Vec::new();
+        ws::put_masked(&mut frame, ws::TEXT, greeting.as_bytes());
+        sub.sock.as_ref().context("no socket")?.write_all(&frame).context("cannot say what to read")?;
+    }
+    if protocol.opens_silently() {
+        sub.track.begin(ledger.topics[sub.plan.topic].window.published());
+    }
+    let rare = stream(sub, ledger, &bytes[head.length..], now)?;
+    Ok(Rare { opened: rare.opened || protocol.opens_silently(), ..rare })
 }

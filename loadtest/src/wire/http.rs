@@ -4,17 +4,6 @@ use std::fmt::Write as _;
 
 use super::Transport;
 
-/// What a subscriber asks for.
-#[derive(Debug, Clone, Default)]
-pub struct Subscription {
-    /// The topic.
-    pub topic: String,
-    /// The position to resume after.
-    pub after: Option<String>,
-    /// A filter in JSON.
-    pub filter: Option<String>,
-}
-
 const WEBSOCKET: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                          Sec-WebSocket-Key: bWlsbHJhY2UtbG9hZHRlcw==\r\n";
 const DEFLATE: &str = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; \
@@ -29,7 +18,8 @@ fn transport_headers(transport: Transport) -> String {
     }
 }
 
-fn percent_encode(text: &str) -> String {
+/// Encodes everything that means something in a query.
+pub fn percent_encode(text: &str) -> String {
     text.bytes().fold(String::new(), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(byte.into());
@@ -44,22 +34,10 @@ fn authorization(token: Option<&str>) -> String {
     token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"))
 }
 
-/// The request that opens a stream.
-pub fn subscribe_request(
-    host: &str,
-    transport: Transport,
-    want: &Subscription,
-    token: Option<&str>,
-) -> String {
-    let query: Vec<String> = [("after", &want.after), ("filter", &want.filter)]
-        .into_iter()
-        .filter_map(|(name, value)| Some(format!("{name}={}", percent_encode(value.as_deref()?))))
-        .collect();
-    let mark = if query.is_empty() { "" } else { "?" };
+/// The request that opens the stream that `target` names.
+pub fn subscribe_request(host: &str, transport: Transport, target: &str, token: Option<&str>) -> String {
     format!(
-        "GET /v1/topics/{}{mark}{} HTTP/1.1\r\nHost: {host}\r\n{}{}\r\n",
-        want.topic,
-        query.join("&"),
+        "GET {target} HTTP/1.1\r\nHost: {host}\r\n{}{}\r\n",
         transport_headers(transport),
         authorization(token),
     )
@@ -118,15 +96,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_carry_position_and_filter_encoded() {
-        let want = Subscription {
-            topic: "a.b".into(),
-            after: Some("7:12".into()),
-            filter: Some("{\"eq\":1}".into()),
-        };
-        let request = subscribe_request("h:1", Transport::Sse, &want, Some("k"));
-        let first = request.lines().next();
-        assert_eq!(first, Some("GET /v1/topics/a.b?after=7%3A12&filter=%7B%22eq%22%3A1%7D HTTP/1.1"));
+    fn requests_carry_the_token() {
+        let request = subscribe_request("h:1", Transport::Sse, "/v1/topics/a", Some("k"));
+        assert!(request.starts_with("GET /v1/topics/a HTTP/1.1\r\nHost: h:1\r\n"));
         assert!(request.contains("Authorization: Bearer k\r\n") && request.ends_with("\r\n\r\n"));
     }
 
