@@ -12,7 +12,7 @@ use hyper::header::CONTENT_TYPE;
 
 use super::backoff::Random;
 use super::connection::{self, Connection, Target};
-use super::feed::{Feed, TOPICS};
+use super::feed::{ANALYSIS, Feed, SESSION, TOPICS};
 use super::serve;
 use super::signals::Stop;
 use crate::config::Config;
@@ -93,13 +93,13 @@ fn free_port(first: u16) -> anyhow::Result<u16> {
     free.with_context(|| format!("no port from {first} to {last} is free; give another with --port"))
 }
 
-/// What to try, ready to paste.
+/// What to try, ready to paste. Everybody may do everything here, so no line needs a token.
 fn guide(url: &str) -> String {
     let socket = url.replacen("http", "ws", 1);
     let [planner, _, tokens, metrics, _, logs] = TOPICS;
     format!(
         "
-A live feed is being published to: {}
+A live feed is being published, and can be read by every protocol. The native one:
 
   curl -N -H 'Accept: text/event-stream' '{url}/v1/topics/{tokens}'          # Server-Sent Events
   curl -N -H 'Accept: application/x-ndjson' '{url}/v1/topics/{logs}'         # NDJSON
@@ -108,15 +108,35 @@ A live feed is being published to: {}
   curl -d '{{\"hello\":\"world\"}}' -H 'Content-Type: application/json' '{url}/v1/topics/{logs}'   # publish
   millrace subscribe --url {url} 'agents.**' --from oldest
 
+stream:
+
+  websocat '{socket}/v1/stream/telemetry'                                    # or messages, reasoning, logs
+  echo '{{\"type\":\"subscribe\",\"streams\":[\"message\",\"reasoning\"]}}' | websocat -n '{socket}/v1/stream/all'
+
+events:
+
+  websocat '{socket}/ws/events/{SESSION}'
+  websocat '{socket}/ws/events/{SESSION}?filter=%7B%22statuses%22:%5B%22error%22%5D%7D'    # errors only
+  curl '{url}/api/sessions'
+
+channels:
+
+  echo '{{\"type\":\"subscribe\",\"channels\":[\"sessions\",\"system\"]}}' | websocat -n '{socket}/v1/ws'
+  curl -N '{url}/v1/events/subscribe?events=session.*'
+
+analysis (another one begins every half minute, {ANALYSIS} to demo-9):
+
+  websocat '{socket}/api/v1/ws/analysis/{ANALYSIS}?last_sequence=0'            # from the beginning, as far as kept
+  curl '{url}/api/v1/ws/analysis/{ANALYSIS}/status'                            # how far it is
+
 Ctrl-C ends it.
-",
-        TOPICS.join(", ")
+"
     )
 }
 
 /// Publishes for ever. A server that is not there yet, or drains, is tried again with the next tick.
 async fn publish(mut connection: Connection, rate: u32, status: bool) -> anyhow::Result<()> {
-    let mut feed = Feed::new(Random::new());
+    let mut feed = Feed::new(Random::new(), rate);
     let mut ticks = tokio::time::interval(TICK);
     let (mut published, mut owed) = (0u64, 0.0f64);
     for tick in 0u64.. {
@@ -125,28 +145,32 @@ async fn publish(mut connection: Connection, rate: u32, status: bool) -> anyhow:
         let body = (0..owed as u64).map(|_| format!("{}\n", feed.next())).collect::<String>();
         let count = owed as u64;
         owed -= count as f64;
-        if count > 0 && send(&mut connection, body).await.is_ok() {
-            published += count;
+        if count > 0 {
+            published += send(&mut connection, body).await.unwrap_or(0);
         }
         if status && tick % TICKS_PER_STATUS == 0 {
-            show(&mut connection, published).await;
+            show(&mut connection, published, &feed.analysis()).await;
         }
     }
     Ok(())
 }
 
-async fn send(connection: &mut Connection, body: String) -> anyhow::Result<()> {
+/// How many events of `body` were published.
+async fn send(connection: &mut Connection, body: String) -> anyhow::Result<u64> {
     let request = connection::request("POST", "/v1/publish").header(CONTENT_TYPE, "application/x-ndjson");
     let answer = connection.send(request, Bytes::from(body)).await?;
     let status = answer.status();
     let body = connection::read_all(answer).await?;
     anyhow::ensure!(status.is_success(), connection::refusal(status, &body));
-    Ok(())
+    let report: serde_json::Value = serde_json::from_slice(&body)?;
+    report["published"].as_u64().context("no count of what was published")
 }
 
-async fn show(connection: &mut Connection, published: u64) {
+async fn show(connection: &mut Connection, published: u64, analysis: &str) {
     let subscribers = subscribers(connection).await.unwrap_or(0);
-    print!("\r\x1b[K{published} events published, {subscribers} subscribers");
+    print!(
+        "\r\x1b[K{published} events published, {subscribers} subscribers, analysis {analysis} is going on"
+    );
     let _ = io::stdout().flush();
 }
 
@@ -179,6 +203,10 @@ mod tests {
             "ws://127.0.0.1:9/v1/topics/agents",
             "curl -d",
             "millrace subscribe",
+            "ws://127.0.0.1:9/v1/stream/all",
+            "ws://127.0.0.1:9/ws/events/session-123",
+            "ws://127.0.0.1:9/v1/ws",
+            "ws://127.0.0.1:9/api/v1/ws/analysis/demo-1?last_sequence=0",
         ] {
             assert!(guide.contains(way), "{way}");
         }

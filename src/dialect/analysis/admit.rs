@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
-
 use super::model::{self, Members, check, members, misfit, text};
 use crate::engine::{Body, Content, Misfit, Parts};
 use crate::json::batch::DEFAULT_EVENT;
@@ -73,12 +71,12 @@ fn unwrap<'a>(id: &str, body: &'a Body, published: &'a str) -> Result<Said<'a>, 
     }
     check_members(&members)?;
     check_id(id, members.get("analysis_id"))?;
-    let own = members.get("event_id").filter(|value| value.get() != "null");
+    let own = members.get("event_id").filter(|value| **value != "null");
     let own = own.map(|value| attribute("event_id", value)).transpose()?;
     Ok(Said {
         event: event.into(),
         id: own.map_or_else(|| body.id().into(), Cow::Owned),
-        data: members.get("data").map_or("null", |value| value.get()).into(),
+        data: (*members.get("data").unwrap_or(&"null")).into(),
         changed: true,
     })
 }
@@ -92,14 +90,14 @@ fn check_members(members: &Members<'_>) -> Result<(), Misfit> {
     }
 }
 
-fn attribute(name: &str, value: &RawValue) -> Result<String, Misfit> {
-    let short = text(value.get()).filter(|text| text.len() <= ATTRIBUTE_BYTES_MAX);
+fn attribute(name: &str, value: &str) -> Result<String, Misfit> {
+    let short = text(value).filter(|text| text.len() <= ATTRIBUTE_BYTES_MAX);
     short.ok_or_else(|| misfit(name, format!("must be a string of at most {ATTRIBUTE_BYTES_MAX} bytes")))
 }
 
-fn check_id(id: &str, said: Option<&&RawValue>) -> Result<(), Misfit> {
-    let Some(said) = said.filter(|said| said.get() != "null") else { return Ok(()) };
-    match text(said.get()) {
+fn check_id(id: &str, said: Option<&&str>) -> Result<(), Misfit> {
+    let Some(said) = said.filter(|said| **said != "null") else { return Ok(()) };
+    match text(said) {
         Some(said) if said == id => Ok(()),
         _ => Err(misfit("analysis_id", format!("must be {id:?}, as in the topic"))),
     }
@@ -111,7 +109,7 @@ fn complete(said: &mut Said<'_>) {
         (said.data, said.changed) = ("{}".into(), true);
     }
     let alone = |members: &Members<'_>| !members.contains_key("thoughts") && members.contains_key("content");
-    if said.event == THINKING && serde_json::from_str(&said.data).is_ok_and(|members| alone(&members)) {
+    if said.event == THINKING && members("data", &said.data).is_ok_and(|members| alone(&members)) {
         let batch = format!("{{\"thoughts\":[{}],\"batch_size\":1}}", said.data);
         (said.data, said.changed) = (batch.into(), true);
     }

@@ -9,8 +9,8 @@ use super::encode::view;
 use super::progress::Progress;
 use super::requests::no_place;
 use super::{ALL, Shared, count_name, id_of, messages};
-use crate::auth::{Action, AuthError};
-use crate::dialect::{Dialect, Gap, Host, Message, Outcome, Start, Subscribe, Transport};
+use crate::auth::AuthError;
+use crate::dialect::{Dialect, Gap, Host, Message, Outcome, Refusal, Start, Subscribe, Transport};
 use crate::engine::Topic;
 use crate::error::Disconnect;
 
@@ -139,6 +139,7 @@ impl Dialect for Connection {
         let request = Subscribe { start, ..Subscribe::new(&wanted.topic, view(self.transport)) };
         match host.subscribe(&request) {
             Ok(outcome) => self.begin(&wanted, &outcome, host),
+            Err(Refusal::Topic(_)) => host.close(Disconnect::Internal),
             Err(refusal) => host.close(Disconnect::policy(refusal.to_string())),
         }
     }
@@ -168,13 +169,9 @@ impl Dialect for Connection {
     }
 
     fn authenticated(&mut self, verdict: Result<(), AuthError>, host: &mut dyn Host) {
-        if let Err(error) = verdict {
-            return host.send("error", &messages::error("auth_failed", &error.to_string(), None));
-        }
-        let reads = topic(host).is_none_or(|topic| host.identity().may(Action::Subscribe, topic.name()));
-        match reads {
-            true => host.send("auth_success", &messages::auth_success(host.now().unix_ms)),
-            false => host.close(Disconnect::policy("Not allowed")),
+        match verdict {
+            Ok(()) => host.send("auth_success", &messages::auth_success(host.now().unix_ms)),
+            Err(error) => host.send("error", &messages::error("auth_failed", &error.to_string(), None)),
         }
     }
 
@@ -183,6 +180,7 @@ impl Dialect for Connection {
     }
 
     fn limited(&mut self, _message: Message<'_>, retry_after_ms: u64, host: &mut dyn Host) {
+        self.heard(host);
         let why = "messages come too fast; this one was not looked at";
         host.send("error", &messages::error("rate_limited", why, Some(retry_after_ms)));
     }

@@ -4,9 +4,8 @@ use bytes::Bytes;
 
 use super::id_of;
 use super::messages::{put, put_number, put_string};
-use crate::dialect::{Transport, frame};
+use crate::dialect::{Transport, frame, position};
 use crate::engine::{Encode, Entry, Topic, ViewId};
-use crate::json::text::write_u64;
 use crate::json::time;
 
 /// Room for what surrounds an event's data, besides its names.
@@ -55,9 +54,7 @@ fn write(topic: &Topic, entry: &Entry, out: &mut Vec<u8>) {
 fn write_id(topic: &Topic, entry: &Entry, out: &mut Vec<u8>) {
     if entry.body.id().is_empty() {
         out.push(b'"');
-        write_u64(out, topic.epoch());
-        out.push(b':');
-        write_u64(out, entry.offset);
+        position::write(topic.epoch(), entry.offset, out);
         out.push(b'"');
     } else {
         put_string(out, "", entry.body.id());

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use serde_json::value::RawValue;
 
 use crate::engine::Misfit;
+use crate::json;
 use crate::limits::ATTRIBUTE_BYTES_MAX;
 
 /// What a field may be. All but required ones may be `null` or absent.
@@ -135,8 +136,8 @@ pub(super) fn of(event: &str) -> Option<&'static [Field]> {
     MODELS.iter().find(|(name, _)| *name == event).map(|(_, fields)| *fields)
 }
 
-/// The members of an object.
-pub(super) type Members<'a> = HashMap<Cow<'a, str>, &'a RawValue>;
+/// The members of an object, as they stand; of those with the same name, the last one.
+pub(super) type Members<'a> = HashMap<Cow<'a, str>, &'a str>;
 
 /// What is wrong with a field, and what would be right.
 pub(super) fn misfit(field: impl Into<String>, problem: impl Into<String>) -> Misfit {
@@ -148,7 +149,8 @@ pub(super) fn misfit(field: impl Into<String>, problem: impl Into<String>) -> Mi
 /// # Errors
 /// It is none.
 pub(super) fn members<'a>(name: &str, json: &'a str) -> Result<Members<'a>, Misfit> {
-    serde_json::from_str(json).map_err(|_| misfit(name, "must be an object"))
+    let members = json::members::members(json).ok_or_else(|| misfit(name, "must be an object"))?;
+    Ok(members.map(|member| (member.name, member.value)).collect())
 }
 
 /// Checks the members of an object; `path` stands before the names of its fields.
@@ -158,19 +160,18 @@ pub(super) fn members<'a>(name: &str, json: &'a str) -> Result<Members<'a>, Misf
 pub(super) fn check(fields: &[Field], path: &str, members: &Members<'_>) -> Result<(), Misfit> {
     fields.iter().try_for_each(|field| {
         let name = || format!("{path}{}", field.name);
-        match members.get(field.name).map(|value| value.get()) {
-            None | Some("null") if field.required => Err(misfit(name(), problem(field.kind))),
-            None | Some("null") => Ok(()),
-            Some(_) if field.kind == Thoughts => thoughts(&name(), members[field.name]),
+        match members.get(field.name) {
+            None | Some(&"null") if field.required => Err(misfit(name(), problem(field.kind))),
+            None | Some(&"null") => Ok(()),
+            Some(list) if field.kind == Thoughts => thoughts(&name(), list),
             Some(value) if field.kind.fits(value) => Ok(()),
             Some(_) => Err(misfit(name(), problem(field.kind))),
         }
     })
 }
 
-fn thoughts(name: &str, list: &RawValue) -> Result<(), Misfit> {
-    let list: Vec<&RawValue> =
-        serde_json::from_str(list.get()).map_err(|_| misfit(name, problem(Thoughts)))?;
+fn thoughts(name: &str, list: &str) -> Result<(), Misfit> {
+    let list: Vec<&RawValue> = serde_json::from_str(list).map_err(|_| misfit(name, problem(Thoughts)))?;
     if list.is_empty() {
         return Err(misfit(name, problem(Thoughts)));
     }

@@ -64,9 +64,12 @@ fn admit(shared: &Shared, id: &str, call: &Call<'_>) -> Result<Wanted, Refused> 
 
 fn closing(call: &Call<'_>, fault: &Fault) -> Disconnect {
     match call.credential {
-        Err(AuthError::Unavailable) => Disconnect::policy(fault.message.clone()),
-        Err(_) => Disconnect::policy("Authentication required"),
         Ok(_) => Disconnect::policy("Not allowed"),
+        Err(AuthError::Expired) => Disconnect::Expired,
+        Err(AuthError::Revoked) => Disconnect::Revoked,
+        Err(AuthError::Missing | AuthError::Invalid) => Disconnect::policy("Authentication required"),
+        Err(AuthError::Insufficient | AuthError::Crowded) => Disconnect::policy(fault.message.clone()),
+        Err(AuthError::Unavailable) => Disconnect::Internal,
     }
 }
 
