@@ -60,6 +60,7 @@ impl From<AuthError> for Fault {
                 retry_after_ms: Some(RETRY_AFTER_SECONDS * 1000),
                 ..Self::new(429, "too_many_connections_of_user", error.to_string())
             },
+            AuthError::Denied => Self::new(403, "denied", error.to_string()),
             _ => Self::new(401, "unauthorized", error.to_string()),
         }
     }

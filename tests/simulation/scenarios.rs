@@ -84,6 +84,7 @@ impl Stage {
             read_ahead: Bytes::new(),
             identity: Arc::new(Identity::new("ann", Role::Observer, grants)),
             leases: Default::default(),
+            consulted: Default::default(),
         };
         self.shard.adopt(handoff).unwrap();
         key
