@@ -235,6 +235,16 @@ pub const USER_BYTES_MAX: usize = PRESENCE_USER_BYTES_MAX;
 pub const CLAIM_BYTES_MAX: usize = 256;
 /// Latest end of a token, Unix milliseconds: the last moment that RFC 3339 can write, in the year 9999.
 pub const EXPIRY_MS_MAX: u64 = 253_402_300_799_999;
+/// Time that a webhook has to answer, milliseconds (default).
+pub const WEBHOOK_TIMEOUT_MS: u64 = 2_000;
+/// Time for which its answer holds, seconds (default).
+pub const WEBHOOK_CACHE_SECONDS: u64 = 10;
+/// Answers of it that are remembered: twice this at most.
+pub const WEBHOOK_ANSWERS_REMEMBERED: usize = 10_000;
+/// Requests to it at the same time.
+pub const WEBHOOK_REQUESTS_MAX: usize = 256;
+/// Largest answer of it, bytes.
+pub const WEBHOOK_ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Least length of a shared secret that is not warned of, bytes (RFC 7518 section 3.2, for HS256).
 pub const SECRET_BYTES_MIN: usize = 32;
 /// Time for which a ticket is good, seconds.

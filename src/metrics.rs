@@ -314,6 +314,8 @@ pub enum Refused {
     Expired,
     /// It was taken back.
     Revoked,
+    /// The webhook refused it.
+    Denied,
     /// Good, but not for what the connection reads.
     Insufficient,
     /// It could not be checked.
@@ -324,11 +326,12 @@ pub enum Refused {
 
 impl Refused {
     /// All reasons, in the order of their discriminants.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Missing,
         Self::Invalid,
         Self::Expired,
         Self::Revoked,
+        Self::Denied,
         Self::Insufficient,
         Self::Unavailable,
         Self::Origin,
@@ -341,6 +344,7 @@ impl Refused {
             Self::Invalid => "invalid",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
+            Self::Denied => "denied",
             Self::Insufficient => "insufficient",
             Self::Unavailable => "unavailable",
             Self::Origin => "origin",
@@ -357,4 +361,10 @@ pub struct AuthMetrics {
     pub jwks_fetched: Counter,
     /// Fetches of keys that failed.
     pub jwks_failed: Counter,
+    /// Questions to the webhook that it answered by yes, for all or some topics.
+    pub webhook_allowed: Counter,
+    /// By no.
+    pub webhook_denied: Counter,
+    /// Not at all, or not in a way that can be understood.
+    pub webhook_failed: Counter,
 }

@@ -20,6 +20,8 @@ mod revocation;
 #[path = "support/signer.rs"]
 mod signer;
 mod support;
+#[path = "auth/webhook.rs"]
+mod webhook;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

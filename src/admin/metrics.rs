@@ -141,6 +141,13 @@ fn credentials(auth: &AuthMetrics, page: &mut Page) {
     let fetches = ("jwks_fetches_total", Kind::Counter, "Fetches of the keys of tokens.");
     let outcomes = [("ok", &auth.jwks_fetched), ("failed", &auth.jwks_failed)];
     page.labelled(fetches, "result", outcomes.map(|(label, count)| (label.to_owned(), count.get())));
+    let asked = ("webhook_requests_total", Kind::Counter, "Questions to the webhook.");
+    let outcomes = [
+        ("allowed", &auth.webhook_allowed),
+        ("denied", &auth.webhook_denied),
+        ("failed", &auth.webhook_failed),
+    ];
+    page.labelled(asked, "result", outcomes.map(|(label, count)| (label.to_owned(), count.get())));
 }
 
 fn limits(sources: &Sources, page: &mut Page) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::jwt::{Problem, Rules, Tokens, VerifyingKey};
 use super::tickets::{Tickets, TooMany};
-use super::{AuthError, Authenticate, Identity, Keys, Later, Revocations, Verdict};
+use super::{AuthError, Authenticate, Caller, Identity, Keys, Later, Revocations, Verdict};
 use crate::config::Config;
 
 /// The time, as credentials need it.
@@ -43,6 +43,11 @@ impl Credentials {
     /// Whether everybody may do everything, since no credentials are configured.
     pub fn is_open(&self) -> bool {
         self.keys.is_empty() && self.tokens.is_none()
+    }
+
+    /// The API keys.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// What checks tokens, where tokens are accepted.
@@ -101,7 +106,13 @@ impl Credentials {
 }
 
 impl Authenticate for Credentials {
-    fn authenticate(&self, token: &str, unix_ms: u64, _later: Later) -> Option<Verdict> {
+    fn authenticate(
+        &self,
+        token: &str,
+        _caller: Option<&Arc<Caller>>,
+        unix_ms: u64,
+        _later: Later,
+    ) -> Option<Verdict> {
         Some(self.identify(Some(token), unix_ms))
     }
 

@@ -1,5 +1,6 @@
 //! Asking whether a token is good, and the answers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::identity::Identity;
@@ -23,6 +24,9 @@ pub enum AuthError {
     /// It is good, but not for what this connection reads.
     #[error("the credential is another user's, or does not allow what this connection reads")]
     Insufficient,
+    /// Whoever must be asked does not want it.
+    #[error("the server's backend refuses this connection")]
+    Denied,
     /// Whoever must be asked does not answer.
     #[error("the credential cannot be checked now; try again")]
     Unavailable,
@@ -39,6 +43,7 @@ impl AuthError {
             Self::Expired => "expired",
             Self::Revoked => "revoked",
             Self::Insufficient => "insufficient",
+            Self::Denied => "denied",
             Self::Unavailable => "unavailable",
             Self::Crowded => "too_many_connections_of_user",
         }
@@ -54,16 +59,53 @@ impl AuthError {
 pub type Verdict = Result<Arc<Identity>, AuthError>;
 
 /// Gets a verdict that took a while.
-pub type Later = Box<dyn FnOnce(Verdict) + Send>;
+pub type Later<V = Verdict> = Box<dyn FnOnce(V) + Send>;
 
-/// Checks tokens.
+/// Where a connection comes from, for whoever is asked about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The client's address, as far as that is known.
+    pub address: Option<IpAddr>,
+    /// The path of its request.
+    pub path: Box<str>,
+}
+
+/// Topics and patterns, and whether each may be read.
+pub type Permits = Vec<(String, bool)>;
+
+/// Decides about credentials, and about what their grants leave to others.
 pub trait Authenticate: Send + Sync {
     /// The verdict on `token`; `None` makes `later` get it, from whatever thread, when somebody else must be asked first.
     /// Never blocks.
-    fn authenticate(&self, token: &str, unix_ms: u64, later: Later) -> Option<Verdict>;
+    fn authenticate(
+        &self,
+        token: &str,
+        caller: Option<&Arc<Caller>>,
+        unix_ms: u64,
+        later: Later,
+    ) -> Option<Verdict>;
+
+    /// Counts a credential that was good but was refused for what it was presented for.
+    fn refused(&self, _error: AuthError) {}
 
     /// Whether the credential of `identity` was taken back since it was checked. Never blocks.
     fn is_revoked(&self, _identity: &Identity, _unix_ms: u64) -> bool {
         false
+    }
+
+    /// Whether somebody must be asked before a topic is read, besides the grants.
+    fn asks_about_topics(&self) -> bool {
+        false
+    }
+
+    /// Which of `topics` may be read; `None` makes `later` get it, from whatever thread. Never blocks.
+    fn permits(
+        &self,
+        _identity: &Arc<Identity>,
+        _caller: Option<&Arc<Caller>>,
+        topics: Vec<String>,
+        _later: Later<Permits>,
+    ) -> Option<Permits> {
+        Some(topics.into_iter().map(|topic| (topic, true)).collect())
     }
 }

@@ -16,6 +16,8 @@ mod sse;
 mod subscribe;
 mod subscribe_place;
 mod subscribe_print;
+mod token;
+mod token_explain;
 
 use std::io;
 use std::process::ExitCode;
@@ -51,6 +53,9 @@ enum Command {
     Subscribe(subscribe::Subscribe),
     /// Check a configuration file and say everything that is wrong with it.
     CheckConfig(check::CheckConfig),
+    /// Make keys, sign tokens for tests, and find out what a credential may do.
+    #[command(subcommand)]
+    Token(token::Token),
     /// Print completions for a shell: `source <(millrace completions bash)`.
     Completions {
         /// bash, zsh, fish, elvish or powershell.
@@ -78,6 +83,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Publish(publish) => block_on(publish.run()),
         Command::Subscribe(subscribe) => block_on(subscribe.run()),
         Command::CheckConfig(check) => check.run(),
+        Command::Token(token) => token.run(),
         Command::Completions { shell } => completions(shell),
     }
 }
@@ -90,7 +96,7 @@ fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
 }
 
 /// Runs a client command: one thread is plenty.
-fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(command);
     runtime.shutdown_background();

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::choice::{Algorithm, MaybeRole, Role};
-use super::kind::{File, Seconds, Text};
+use super::choice::{Algorithm, Asked, MaybeRole, Role};
+use super::kind::{File, Millis, Seconds, Text};
 use super::lists::{MaybeText, MaybeUrl, Texts, Words};
 use super::section::section;
 use crate::limits;
@@ -53,6 +53,31 @@ section! {
         grants_claim: Text = "grants".into();
         /// Role of tokens without one.
         default_role: MaybeRole = Option::<Role>::None;
+    }
+}
+
+section! {
+    /// The backend that is asked about connections and topics, besides what grants say.
+    Webhook = "webhook" {
+        /// Where to ask, by POST; nobody is asked when empty.
+        url: MaybeUrl = String::new();
+        /// Environment variable with a secret that requests are signed with.
+        secret_env: MaybeText = String::new();
+        /// File with that secret; a line break at its end does not count.
+        secret_file: File = PathBuf::new();
+        /// Time to answer; after it the client is refused.
+        timeout_ms: Millis<1> = Duration::from_millis(limits::WEBHOOK_TIMEOUT_MS);
+        /// Time for which an answer holds for the same question. 0 asks each time.
+        cache_seconds: Seconds<0> = Duration::from_secs(limits::WEBHOOK_CACHE_SECONDS);
+        /// What it is asked about: `connect` before a stream begins, `subscribe` before topics are read.
+        on: Words<Asked> = vec![Asked::Connect, Asked::Subscribe];
+    }
+}
+
+impl Webhook {
+    /// Whether it is asked about `what`.
+    pub fn is_asked(&self, what: Asked) -> bool {
+        !self.url.is_empty() && self.on.contains(&what)
     }
 }
 

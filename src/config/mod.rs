@@ -25,12 +25,12 @@ use std::path::PathBuf;
 pub use choice::{
     Algorithm, Asked, ForwardedHeader, LogFormat, ProxyProtocol, Refuse, Role, SkipTo, SlowPolicy,
 };
-pub use credentials::{Auth, Jwt};
+pub use credentials::{Auth, Jwt, Webhook};
 pub use key::KeyHash;
 pub use kind::Listen;
 pub use namespaces::Namespaces;
 pub use pattern::Pattern;
-pub use print::{to_markdown, to_toml};
+pub use print::{key_to_toml, to_markdown, to_toml};
 pub use problem::{Origin, Problem, Problems};
 pub use protocols::{Analysis, Channels, Events, Stream};
 pub use proxy::{Network, Proxy};
@@ -59,6 +59,8 @@ pub struct Config {
     pub channels: Channels,
     /// The `analysis` protocol.
     pub analysis: Analysis,
+    /// The backend that is asked.
+    pub webhook: Webhook,
     /// What roles may do.
     pub roles: Roles,
     /// How topics behave, by pattern.

@@ -1,7 +1,7 @@
 //! The table of settings as text: the effective configuration as TOML, and the reference of docs/OPERATING.md.
 
 use super::Config;
-use super::credentials::{Auth, Jwt};
+use super::credentials::{Auth, Jwt, Webhook};
 use super::kind::quote;
 use super::protocols::{Analysis, Channels, Events, Stream};
 use super::proxy::Proxy;
@@ -24,6 +24,7 @@ pub fn to_toml(config: &Config) -> String {
     write_section(&mut out, "[analysis]", Analysis::SETTINGS, &config.analysis.show());
     write_section(&mut out, "[auth]", Auth::SETTINGS, &config.auth.show());
     write_section(&mut out, "[jwt]", Jwt::SETTINGS, &config.jwt.show());
+    write_section(&mut out, "[webhook]", Webhook::SETTINGS, &config.webhook.show());
     write_roles(&mut out, &config.roles);
     write_section(&mut out, "[namespaces.default]", Namespace::SETTINGS, &config.namespaces.default().show());
     for (pattern, space) in config.namespaces.others() {
@@ -41,6 +42,13 @@ fn write_roles(out: &mut String, roles: &Roles) {
     write_values(out, "[roles.admin]", AdminGrants::SETTINGS, &roles.admin.show());
     write_values(out, "[roles.authority]", AuthorityGrants::SETTINGS, &roles.authority.show());
     write_values(out, "[roles.root]", RootGrants::SETTINGS, &roles.root.show());
+}
+
+/// A key as it stands in the file.
+pub fn key_to_toml(key: &KeyConfig) -> String {
+    let mut out = String::new();
+    write_key(&mut out, key);
+    out
 }
 
 /// A key that may do what its role may has no lists of its own, and an empty list would be one.

@@ -3,7 +3,7 @@
 
 use super::Config;
 use super::choice::ProxyProtocol;
-use super::credentials::{Auth, Jwt};
+use super::credentials::{Auth, Jwt, Webhook};
 use super::namespaces::Namespaces;
 use super::pattern::Pattern;
 use super::problem::{Origin, Problems};
@@ -34,6 +34,7 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
     let analysis = Analysis::resolve(&mut reader(&raw.take("analysis"), &mut problems), &Analysis::default());
     let auth = auth(&raw.take("auth"), &mut problems);
     let jwt = jwt(&raw.take("jwt"), &mut problems);
+    let webhook = Webhook::resolve(&mut reader(&raw.take("webhook"), &mut problems), &Webhook::default());
     let roles = Roles::read(&mut raw, &mut problems);
     let namespaces = namespaces(&mut raw, &analysis, &mut problems);
     let keys = keys(&raw.keys, &mut problems);
@@ -54,6 +55,7 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
         analysis,
         auth,
         jwt,
+        webhook,
         roles,
         namespaces,
         keys,

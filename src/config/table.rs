@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::choice::{LogFormat, MaybeRole, Refuse, Role, SkipTo, SlowPolicy};
-use super::credentials::{Auth, Jwt};
+use super::credentials::{Auth, Jwt, Webhook};
 use super::key::KeyHash;
 use super::kind::{Addresses, Bytes, Count, Listen, Millis, Patterns, Seconds, Switch, Text};
 use super::pattern::Pattern;
@@ -173,6 +173,7 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         Analysis::SETTINGS,
         Auth::SETTINGS,
         Jwt::SETTINGS,
+        Webhook::SETTINGS,
         ObserverGrants::SETTINGS,
         AdminGrants::SETTINGS,
         AuthorityGrants::SETTINGS,

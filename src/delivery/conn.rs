@@ -8,8 +8,8 @@ use bytes::{Buf, Bytes};
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 
-use crate::auth::Identity;
-use crate::dialect::{Dialect, Transport};
+use crate::auth::{Caller, Identity, Permits};
+use crate::dialect::{Dialect, Message, Transport};
 use crate::engine::{Bucket, Lease};
 use crate::limits::SCRATCH_BYTES_KEPT;
 use crate::wire::websocket::Decoder;
@@ -94,6 +94,54 @@ pub struct Handoff<S = Socket> {
     pub identity: Arc<Identity>,
     /// Its places under the limits on connections.
     pub leases: Leases,
+    /// What others were asked about it.
+    pub consulted: Consulted,
+}
+
+/// What others were asked about a connection that begins. Empty where nobody is.
+#[derive(Clone, Debug, Default)]
+pub struct Consulted {
+    /// Where it comes from, for what they will be asked later.
+    pub caller: Option<Arc<Caller>>,
+    /// The topics it begins with, and whether it may read them.
+    pub permits: Permits,
+}
+
+/// What waits for an answer.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    /// The message that the question is about.
+    pub message: Option<Held>,
+    /// What came behind it, not yet looked at.
+    pub unread: Vec<u8>,
+}
+
+/// A message that is kept.
+#[derive(Debug)]
+pub enum Held {
+    /// Text.
+    Text(String),
+    /// Anything.
+    Binary(Vec<u8>),
+}
+
+impl From<Message<'_>> for Held {
+    fn from(message: Message<'_>) -> Self {
+        match message {
+            Message::Text(text) => Self::Text(text.into()),
+            Message::Binary(bytes) => Self::Binary(bytes.into()),
+        }
+    }
+}
+
+impl Held {
+    /// The message.
+    pub fn message(&self) -> Message<'_> {
+        match self {
+            Self::Text(text) => Message::Text(text),
+            Self::Binary(bytes) => Message::Binary(bytes),
+        }
+    }
 }
 
 /// Where a subscription lies.
@@ -284,8 +332,10 @@ pub struct Conn<S> {
     pub decoder: Decoder,
     /// Who it is.
     pub identity: Arc<Identity>,
-    /// What came while its input waits for an answer.
-    pub unread: Option<Box<Vec<u8>>>,
+    /// Where it comes from, if anybody is asked about that.
+    pub caller: Option<Arc<Caller>>,
+    /// What its input waits with for an answer.
+    pub waiting: Option<Box<Waiting>>,
     /// Its places under limits, held until the end.
     pub leases: Leases,
     /// What its client may still send.

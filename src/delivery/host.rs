@@ -39,6 +39,12 @@ impl<N: Net> ShardHost<'_, N> {
         if identity.may(action, topic) { Ok(()) } else { Err(Refusal::Forbidden(action.name())) }
     }
 
+    /// Grants allow it; whoever is asked besides must allow it too.
+    fn permitted(&self, topic: &str) -> Result<(), Refusal> {
+        let permitted = self.shard.is_permitted(self.conn, topic);
+        if permitted { Ok(()) } else { Err(Refusal::Forbidden(Action::Subscribe.name())) }
+    }
+
     fn queued(&mut self, before: usize) {
         let waiting = self.shard.conns[self.conn as usize].out.as_ref().map_or(0, |out| out.len());
         if self.shard.outbox_is_full(self.conn, waiting.saturating_sub(before)) {
@@ -96,6 +102,7 @@ impl<N: Net> Host for ShardHost<'_, N> {
         if request.presence.is_some() {
             self.allowed(Action::Presence, request.topic)?;
         }
+        self.permitted(request.topic)?;
         self.shard.subscribe(self.conn, request)
     }
 
@@ -105,6 +112,7 @@ impl<N: Net> Host for ShardHost<'_, N> {
 
     fn watch(&mut self, pattern: &str) -> Result<Vec<Arc<Topic>>, Refusal> {
         self.allowed(Action::Subscribe, pattern)?;
+        self.permitted(pattern)?;
         self.shard.watch(self.conn, pattern)
     }
 

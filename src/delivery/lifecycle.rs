@@ -19,7 +19,8 @@ impl<N: Net> Shard<N> {
     /// # Errors
     /// The socket could not be registered, and is gone.
     pub fn adopt(&mut self, handoff: Handoff<N::Socket>) -> io::Result<()> {
-        let Handoff { mut socket, dialect, transport, head, read_ahead, identity, leases } = handoff;
+        let Handoff { mut socket, dialect, transport, head, read_ahead, identity, leases, consulted } =
+            handoff;
         let token = self.conns.vacant_key();
         self.net.register(&mut socket, token)?;
         let now_ms = self.now.millis() as u32;
@@ -30,7 +31,8 @@ impl<N: Net> Shard<N> {
             subs: Subs::None,
             decoder: Decoder::new(Role::Server, deflate),
             identity,
-            unread: None,
+            caller: consulted.caller,
+            waiting: None,
             leases,
             allowance: Bucket::default(),
             heard_ms: now_ms,
@@ -52,7 +54,9 @@ impl<N: Net> Shard<N> {
         if self.is_revoked(id) {
             self.close(id, Disconnect::Revoked);
         } else {
+            self.permits = consulted.permits;
             self.ask(id, |dialect, host| dialect.opened(host));
+            self.permits.clear();
         }
         self.make_ready(id);
         if !read_ahead.is_empty() {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::conn::Handoff;
 use super::pool::Drain;
-use crate::auth::{Subject, Verdict};
+use crate::auth::{Permits, Subject, Verdict};
 use crate::engine::{Topic, Wake, Watch};
 use crate::sync::{AtomicBool, Ordering, Queue, fence};
 
@@ -38,6 +38,8 @@ pub enum Letter {
     Created(u64, Arc<Topic>),
     /// Somebody was asked about a token, and this is the verdict.
     Verdict(Question, Verdict),
+    /// Somebody was asked which topics may be read, and this is the answer.
+    Permits(Question, Permits),
     /// Close the connections of a credential that was taken back.
     Revoked(Subject),
     /// Close everything at a pace, then end.

@@ -31,6 +31,6 @@ mod verdict;
 pub mod wheel;
 
 pub use clock::Clock;
-pub use conn::{Handoff, Leases, Socket};
+pub use conn::{Consulted, Handoff, Leases, Socket};
 pub use pool::{Drain, Shards};
 pub use verdict::seat;

@@ -122,14 +122,14 @@ impl<N: Net> Shard<N> {
     /// Keeps what has been read, at most one buffer of the shard, until an answer comes: nothing more is read.
     fn keep_unread(&mut self, id: u32, rest: &[u8]) {
         if !rest.is_empty() {
-            self.conns[id as usize].unread.get_or_insert_default().extend_from_slice(rest);
+            self.conns[id as usize].waiting.get_or_insert_default().unread.extend_from_slice(rest);
         }
     }
 
     /// Goes on with the input of a connection that has waited for an answer.
     pub(super) fn release(&mut self, id: u32) {
-        if let Some(mut unread) = self.conns[id as usize].unread.take() {
-            self.received(id, &mut unread);
+        if let Some(mut waiting) = self.conns[id as usize].waiting.take() {
+            self.received(id, &mut waiting.unread);
         }
         if let Some(reader) = &mut self.reader {
             reader.more.push(id);
@@ -166,7 +166,7 @@ impl<N: Net> Shard<N> {
         self.metrics.messages_in.bump(1);
         self.conns[id as usize].spoke_ms = self.now.millis() as u32;
         match self.too_fast(id) {
-            None => self.ask(id, |dialect, host| dialect.received(message, host)),
+            None => self.hand_on(id, message),
             Some(limited) => {
                 self.shared.limits.of(Limit::Messages).add(1);
                 let wait_ms = limited.retry_after_ms;

@@ -23,7 +23,7 @@ use super::pool::Drain;
 use super::reader::Reader;
 use super::slot::Slot;
 use super::upkeep::Upkeep;
-use crate::auth::Authenticate;
+use crate::auth::{Authenticate, Permits};
 use crate::engine::filter::Extract;
 use crate::engine::{Counts, Now, Publish, Rate, Registry};
 use crate::limits::{TURN_ADOPT_MAX, TURN_BYTES_MAX, TURN_LOOKS_MAX, TURN_WRITES_MAX};
@@ -92,6 +92,8 @@ pub struct Shard<N: Net> {
     pub(super) watches: HashMap<u64, Watched>,
     pub(super) next_watch: u64,
     pub(super) next_question: u32,
+    /// What the connection that is being asked may read, where that is not for grants alone to say.
+    pub(super) permits: Permits,
     pub(super) gather: Gather,
     pub(super) spare: Gather,
     pub(super) joined: Joined,
@@ -162,6 +164,7 @@ impl<N: Net> Shard<N> {
             watches: HashMap::new(),
             next_watch: 0,
             next_question: 0,
+            permits: Permits::new(),
             gather: Gather::default(),
             spare: Gather::default(),
             joined: Joined::default(),
@@ -226,6 +229,7 @@ impl<N: Net> Shard<N> {
                 Some(Letter::Adopt(handoff)) => self.adopt_foreign(*handoff),
                 Some(Letter::Created(watch, topic)) => self.matched(watch, &topic),
                 Some(Letter::Verdict(asked, verdict)) => self.verdict(asked, verdict),
+                Some(Letter::Permits(asked, permits)) => self.permitted(asked, permits),
                 Some(Letter::Revoked(subject)) => self.revoked(&subject),
                 Some(Letter::Drain(drain)) => self.start_drain(drain),
                 Some(Letter::Stop) => self.upkeep.stop(),

@@ -1,12 +1,16 @@
-//! Tokens that clients send on an open connection: asked about, and answered at once or by letter. What the client sends
-//! meanwhile waits, so that a request behind an `auth` message is judged by what that led to.
+//! What somebody else must be asked about an open connection: tokens that the client sends, and topics that it wants to read.
+//! Answered at once or by letter. What the client sends meanwhile waits, so that a request behind an `auth` message is judged by
+//! what that led to, and requests keep their order.
 
 use std::sync::Arc;
 
+use super::conn::{Conn, Held};
 use super::mailbox::{Letter, Mailbox, Question};
 use super::net::Net;
 use super::shard::Shard;
-use crate::auth::{Action, AuthError, Identity, Subject, Verdict};
+use crate::auth::{Action, AuthError, Identity, Permits, Subject, Verdict};
+use crate::config::Pattern;
+use crate::dialect::Message;
 use crate::engine::{Counts, Lease};
 use crate::error::Disconnect;
 use crate::metrics::{Limit, LimitMetrics};
@@ -31,25 +35,22 @@ pub fn seat(
     lease.map(Some).ok_or(AuthError::Crowded)
 }
 
-/// Who waits for a verdict. It gets one in any case: who was asked may fail, and drop this.
+/// Who waits for an answer. It gets one in any case: who was asked may fail, and drop this.
 struct Asker {
     mailbox: Arc<Mailbox>,
-    question: Question,
-    answered: bool,
+    otherwise: Option<Letter>,
 }
 
 impl Asker {
-    fn tell(&mut self, verdict: Verdict) {
-        self.answered = true;
-        self.mailbox.post(Letter::Verdict(self.question, verdict));
+    fn tell(&mut self, answer: Letter) {
+        self.otherwise = None;
+        self.mailbox.post(answer);
     }
 }
 
 impl Drop for Asker {
     fn drop(&mut self) {
-        if !self.answered {
-            self.tell(Err(AuthError::Unavailable));
-        }
+        self.otherwise.take().into_iter().for_each(|refusal| self.mailbox.post(refusal));
     }
 }
 
@@ -57,9 +58,11 @@ impl<N: Net> Shard<N> {
     /// Asks who presents `token`.
     pub(super) fn authenticate(&mut self, id: u32, token: &str) {
         let question = self.question(id);
-        let mut asker = Asker { mailbox: Arc::clone(&self.mailbox), question, answered: false };
-        let later = Box::new(move |verdict| asker.tell(verdict));
-        let known = self.shared.authenticator.authenticate(token, self.now.unix_ms, later);
+        let refused = Letter::Verdict(question, Err(AuthError::Unavailable));
+        let mut asker = Asker { mailbox: Arc::clone(&self.mailbox), otherwise: Some(refused) };
+        let later = Box::new(move |verdict| asker.tell(Letter::Verdict(question, verdict)));
+        let caller = self.conns[id as usize].caller.as_ref();
+        let known = self.shared.authenticator.authenticate(token, caller, self.now.unix_ms, later);
         if let Some(verdict) = known {
             // Whoever knew it at once has dropped the asker: that question no longer counts.
             let question = self.question(id);
@@ -74,19 +77,84 @@ impl<N: Net> Shard<N> {
         Question { conn: id, number: self.next_question }
     }
 
-    /// The answer to a question, if who asked it is still there and has not been answered.
+    /// Whose input has waited for the answer to a question, if that is still there and has not been answered.
+    fn answered(&mut self, question: Question) -> Option<u32> {
+        let waits = |conn: &&mut Conn<N::Socket>| conn.asked == question.number;
+        self.conns.get_mut(question.conn as usize).filter(waits)?.asked = 0;
+        Some(question.conn)
+    }
+
+    /// Whether a connection still has a use for an answer.
+    fn is_open(&self, id: u32) -> bool {
+        let flags = &self.conns[id as usize].flags;
+        !flags.closing && !flags.doomed
+    }
+
+    /// The answer to a question.
     pub(super) fn verdict(&mut self, question: Question, verdict: Verdict) {
-        let id = question.conn;
-        let waits = |conn: &&mut super::conn::Conn<N::Socket>| conn.asked == question.number;
-        let Some(conn) = self.conns.get_mut(id as usize).filter(waits) else { return };
-        conn.asked = 0;
-        if !conn.flags.closing && !conn.flags.doomed {
-            let verdict = verdict.and_then(|identity| self.become_identity(id, identity));
+        let Some(id) = self.answered(question) else { return };
+        if self.is_open(id) {
+            let verdict = verdict.and_then(|identity| {
+                let became = self.become_identity(id, identity);
+                became.inspect_err(|error| self.shared.authenticator.refused(*error))
+            });
             self.reschedule(id);
             self.ask(id, |dialect, host| dialect.authenticated(verdict, host));
         }
         self.release(id);
         self.make_ready(id);
+    }
+
+    /// Gives a message to the dialect, once it is known which of the topics that it asks for may be read.
+    pub(super) fn hand_on(&mut self, id: u32, message: Message<'_>) {
+        let dialect = self.conns[id as usize].dialect.as_deref();
+        let asks = self.shared.authenticator.asks_about_topics();
+        let topics = dialect.filter(|_| asks).map(|dialect| dialect.asks_for(message)).unwrap_or_default();
+        if topics.is_empty() {
+            return self.ask(id, |dialect, host| dialect.received(message, host));
+        }
+        let question = self.question(id);
+        let refused = Letter::Permits(question, Permits::new());
+        let mut asker = Asker { mailbox: Arc::clone(&self.mailbox), otherwise: Some(refused) };
+        let later = Box::new(move |permits| asker.tell(Letter::Permits(question, permits)));
+        let conn = &mut self.conns[id as usize];
+        let authenticator = &self.shared.authenticator;
+        let known = authenticator.permits(&conn.identity, conn.caller.as_ref(), topics, later);
+        match known {
+            Some(permits) => {
+                conn.asked = 0;
+                self.hand_on_with(id, message, permits);
+            }
+            None => conn.waiting.get_or_insert_default().message = Some(Held::from(message)),
+        }
+    }
+
+    fn hand_on_with(&mut self, id: u32, message: Message<'_>, permits: Permits) {
+        self.permits = permits;
+        self.ask(id, |dialect, host| dialect.received(message, host));
+        self.permits.clear();
+    }
+
+    /// The answer to a question about topics: the message that waits for it goes on.
+    pub(super) fn permitted(&mut self, question: Question, permits: Permits) {
+        let Some(id) = self.answered(question) else { return };
+        let conn = &mut self.conns[id as usize];
+        let held = conn.waiting.as_mut().and_then(|waiting| waiting.message.take());
+        if let Some(held) = held.filter(|_| !conn.flags.closing && !conn.flags.doomed) {
+            self.hand_on_with(id, held.message(), permits);
+        }
+        self.release(id);
+        self.make_ready(id);
+    }
+
+    /// Whether somebody else lets a connection read `topic`: by itself, or as one that a pattern matches which it watches.
+    pub(super) fn is_permitted(&self, id: u32, topic: &str) -> bool {
+        let named = || self.permits.iter().any(|(name, allowed)| *allowed && name == topic);
+        let covers = |pattern: &str| Pattern::new(pattern).is_ok_and(|pattern| pattern.covers(topic));
+        let mut watches = self.conns[id as usize].subs.watches().iter();
+        let mut watched =
+            || watches.any(|watch| self.watches.get(watch).is_some_and(|found| covers(&found.pattern)));
+        !self.shared.authenticator.asks_about_topics() || named() || watched()
     }
 
     /// A connection that reads something stays the same user's, and is never left reading what its credential does not allow.

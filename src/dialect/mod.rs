@@ -346,6 +346,11 @@ pub trait Dialect: Send {
         Vec::new()
     }
 
+    /// The topics and patterns that [`Self::opened`] will ask to read, for whoever must be asked first whether it may.
+    fn opens_with(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The client sends faster than it may: `message` was not looked at.
     fn limited(&mut self, _message: Message<'_>, _retry_after_ms: u64, _host: &mut dyn Host) {}
 

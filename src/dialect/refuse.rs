@@ -65,6 +65,7 @@ impl From<AuthError> for Fault {
         let status = match error {
             AuthError::Unavailable => 503,
             AuthError::Crowded => 429,
+            AuthError::Denied => 403,
             _ => return Self::new(401, "unauthorized", error.to_string()),
         };
         Self { retry_after_ms: error.retry_after_ms(), ..Self::new(status, error.code(), error.to_string()) }

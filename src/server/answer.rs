@@ -188,7 +188,7 @@ impl From<protocol::Fault> for Fault {
 impl From<AuthError> for Fault {
     fn from(error: AuthError) -> Self {
         match error {
-            AuthError::Unavailable | AuthError::Crowded => Self::Protocol(error.into()),
+            AuthError::Unavailable | AuthError::Denied | AuthError::Crowded => Self::Protocol(error.into()),
             error => Self::Unauthorized(error),
         }
     }

@@ -8,7 +8,7 @@ use super::bell::Bell;
 use super::node::Node;
 use super::query;
 use super::routes::Call;
-use crate::auth::Action;
+use crate::auth::{Action, Caller};
 use crate::dialect::Outcome;
 use crate::dialect::topics::{Page, parse_page, write_event, write_member, write_position};
 use crate::engine::{Entry, Read, Topic};
@@ -20,6 +20,7 @@ use hyper::StatusCode;
 /// `GET /v1/topics/{topic}` as a page, after a wait where one is asked for and nothing is there.
 pub async fn page(node: &Arc<Node>, call: &Call, name: &str) -> Result<Answer, Fault> {
     call.check(Action::History, name)?;
+    check_permitted(node, call, name).await?;
     let wanted = parse_page(&call.query, query::header(&call.headers, "last-event-id"))?;
     let topic = node.registry.topic(name, node.clock.now())?;
     let outcome = Outcome::of(Arc::clone(&topic), &wanted.start, |topic, time| {
@@ -33,6 +34,17 @@ pub async fn page(node: &Arc<Node>, call: &Call, name: &str) -> Result<Answer, F
         let _elapsed = tokio::time::timeout(wait, wait_for(&topic, &outcome, &wanted, &mut found)).await;
     }
     Ok(Answer::Response(json(StatusCode::OK, write_page(&topic, &outcome, &found))))
+}
+
+/// Reading a page is reading: whoever is asked about subscriptions is asked about this.
+async fn check_permitted(node: &Node, call: &Call, name: &str) -> Result<(), Fault> {
+    if !node.authority.has_webhook() {
+        return Ok(());
+    }
+    let caller = Caller { address: call.address, path: format!("/v1/topics/{name}").into() };
+    let permits = node.authority.may_read(&call.identity, &caller, vec![name.to_owned()]).await;
+    let permitted = permits.iter().all(|(_, allowed)| *allowed);
+    if permitted { Ok(()) } else { Err(Fault::Forbidden(Action::Subscribe.name())) }
 }
 
 /// Events of a page, written.

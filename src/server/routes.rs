@@ -16,9 +16,10 @@ use hyper::{Method, Request, StatusCode, Version};
 
 use super::answer::{Answer, Fault, json, with_type};
 use super::node::Node;
+use super::takeover::Takeover;
 use super::{credentials, dialects, history, publish, query, streams};
 use crate::admin;
-use crate::auth::{Action, Identity, Places, Presented, Verdict, presented};
+use crate::auth::{Action, Caller, Identity, Places, Presented, Verdict, presented};
 use crate::json::text::write_string;
 use crate::json::time;
 use crate::limits::{DISCARD_BYTES_MAX, DISCARD_MS};
@@ -98,7 +99,13 @@ fn parse(path: &str) -> Route {
 /// Answers a request.
 pub async fn route(node: &Arc<Node>, address: Option<IpAddr>, request: Request<Incoming>) -> Answer {
     let (parts, mut body) = request.into_parts();
-    let answer = dispatch(node, address, parts, &mut body).await;
+    let caller = node.authority.has_webhook().then(|| Caller { address, path: parts.uri.path().into() });
+    let mut answer = dispatch(node, address, parts, &mut body).await;
+    if let (Ok(Answer::Stream(takeover)), Some(caller)) = (&mut answer, caller)
+        && let Err(fault) = consult(node, takeover, caller).await
+    {
+        answer = Err(fault);
+    }
     let answer = answer.inspect_err(|fault| {
         if let Some(limit) = fault.limit() {
             node.limits.of(limit).add(1);
@@ -113,6 +120,18 @@ pub async fn route(node: &Arc<Node>, address: Option<IpAddr>, request: Request<I
         }
         stream => stream,
     }
+}
+
+/// Asks whoever must be asked before a stream begins. Nobody is asked about a client that has yet to say who it is.
+async fn consult(node: &Node, takeover: &mut Takeover, caller: Caller) -> Result<(), Fault> {
+    if !Arc::ptr_eq(&takeover.identity, &node.nobody) {
+        node.authority.may_connect(&takeover.identity, &caller).await?;
+        let topics = takeover.dialect.opens_with();
+        let permits = node.authority.may_read(&takeover.identity, &caller, topics).await;
+        takeover.consulted.permits = permits;
+    }
+    takeover.consulted.caller = Some(Arc::new(caller));
+    Ok(())
 }
 
 /// Reads away what a handler has left of a body, so that the connection can be used again and the answer is not

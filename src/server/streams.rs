@@ -10,7 +10,7 @@ use super::query;
 use super::routes::Call;
 use super::takeover::Takeover;
 use crate::auth::{Action, subprotocol};
-use crate::delivery::Leases;
+use crate::delivery::{Consulted, Leases};
 use crate::dialect::echo::Echo;
 use crate::dialect::topics::{Multiplex, MultiplexSse, Publisher, Reader, parse_reader, parse_sse};
 use crate::dialect::{Dialect, Refusal, Start, Transport, protocol};
@@ -96,7 +96,14 @@ pub fn seated(
     let identity = Arc::clone(&call.identity);
     tracing::debug!(user = identity.name, address = ?call.address, ?transport, "a stream begins");
     let leases = Leases { places: Vec::new(), user };
-    Answer::Stream(Box::new(Takeover { dialect, transport, head, identity, leases }))
+    Answer::Stream(Box::new(Takeover {
+        dialect,
+        transport,
+        head,
+        identity,
+        leases,
+        consulted: Consulted::default(),
+    }))
 }
 
 /// Whether one more may read a topic; asked before the head is written, and again, without a race, when reading begins.

@@ -26,7 +26,7 @@ use super::proxies::{self, Peer};
 use super::routes;
 use super::socket::{Ahead, Reclaim};
 use crate::auth::Identity;
-use crate::delivery::{Handoff, Leases};
+use crate::delivery::{Consulted, Handoff, Leases};
 use crate::dialect::{Dialect, Transport, protocol};
 use crate::metrics::{Limit, LimitMetrics};
 
@@ -42,6 +42,8 @@ pub struct Takeover {
     pub identity: Arc<Identity>,
     /// Its places under limits besides those of its connection.
     pub leases: Leases,
+    /// What others were asked about it.
+    pub consulted: Consulted,
 }
 
 /// Serves one connection until it ends or becomes a stream.
@@ -65,14 +67,15 @@ async fn serve_socket<S: Reclaim>(
 ) {
     let Some((socket, peer)) = meet(node, socket, peer, &mut leases).await else { return };
     let Some((takeover, socket, read)) = http(node, socket, peer, draining).await else { return };
-    let Takeover { dialect, transport, head, identity, leases: more } = takeover;
+    let Takeover { dialect, transport, head, identity, leases: more, consulted } = takeover;
     leases.places.extend(more.places);
     leases.user = more.user;
     let (socket, unread) = socket.into_parts();
     let read_ahead = if unread.is_empty() { read } else { [read, unread].concat().into() };
     match socket.reclaim() {
         Ok(socket) => {
-            let handoff = Handoff { socket, dialect, transport, head, read_ahead, identity, leases };
+            let handoff =
+                Handoff { socket, dialect, transport, head, read_ahead, identity, leases, consulted };
             node.shards.hand_over(Box::new(handoff));
         }
         Err(error) => tracing::warn!(%error, "a socket could not be taken over"),

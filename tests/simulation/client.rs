@@ -162,6 +162,7 @@ impl Client {
             read_ahead: if self.kind == Kind::Multiplex { Bytes::from(self.ping()) } else { Bytes::new() },
             identity: Arc::new(Identity { name, ..Identity::anonymous() }),
             leases: Default::default(),
+            consulted: Default::default(),
         }
     }
 

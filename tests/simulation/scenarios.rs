@@ -101,6 +101,7 @@ impl Stage {
             read_ahead: Bytes::new(),
             identity: Arc::new(identity),
             leases: Default::default(),
+            consulted: Default::default(),
         };
         self.shard.at(self.chaos.now());
         self.shard.adopt(handoff).unwrap();

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use millrace::auth::{AuthError, Authenticate, Grants, Identity, Later, Profile, Role, Verdict};
+use millrace::auth::{AuthError, Authenticate, Caller, Grants, Identity, Later, Profile, Role, Verdict};
 use millrace::delivery::Drain;
 use millrace::delivery::mailbox::Letter;
 use millrace::dialect::{Dialect, Gap, Host, Message, Subscribe, Transport, topics};
@@ -72,7 +72,7 @@ fn named(name: &str) -> Arc<Identity> {
 }
 
 impl Authenticate for Oracle {
-    fn authenticate(&self, token: &str, _unix_ms: u64, later: Later) -> Option<Verdict> {
+    fn authenticate(&self, token: &str, _: Option<&Arc<Caller>>, _: u64, later: Later) -> Option<Verdict> {
         match token.split_once(':') {
             Some(("now", name)) => Some(Ok(named(name))),
             Some(("later", name)) => {

@@ -235,6 +235,7 @@ impl crate::Server for Simulated {
             read_ahead: Default::default(),
             identity: verdict.unwrap_or_else(|_| Arc::new(Identity::nobody())),
             leases: Default::default(),
+            consulted: Default::default(),
         };
         self.peers.insert(stream, (socket, Peer::new(transport)));
         self.shard.adopt(handoff).unwrap();

@@ -30,7 +30,7 @@ impl Rules {
         let expires_ms = self.check_time(claims, unix_ms)?;
         self.check_issuer(claims)?;
         self.check_audience(claims)?;
-        let role = self.role(claims);
+        let role = self.named_role(claims).or(self.settings.default_role);
         let grants = self.grants(claims, role)?;
         Ok(Identity {
             credential: Credential::Token,
@@ -88,11 +88,10 @@ impl Rules {
         }
     }
 
-    /// The highest of the roles that are known here, else the default.
-    pub fn role(&self, claims: &Claims) -> Option<Role> {
+    /// The highest of the roles that the token names and that are known here.
+    pub fn named_role(&self, claims: &Claims) -> Option<Role> {
         let named = find(claims, &self.settings.role_claim).into_iter().flat_map(each);
-        let known = named.filter_map(|value| Role::parse(value.as_str()?)).max();
-        known.or(self.settings.default_role)
+        named.filter_map(|value| Role::parse(value.as_str()?)).max()
     }
 
     /// What the token itself lists, else what its role may do.

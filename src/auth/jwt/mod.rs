@@ -7,7 +7,6 @@
 mod claims;
 mod keys;
 mod problem;
-mod remembered;
 
 use std::sync::Arc;
 
@@ -24,10 +23,9 @@ pub use claims::Rules;
 pub use keys::{Allowed, NoKey, VerifyingKey, allowed, key_set};
 pub use problem::Problem;
 
-use super::Identity;
-use crate::limits::TOKEN_BYTES_MAX;
+use super::{Identity, Remembered};
+use crate::limits::{TOKEN_BYTES_MAX, TOKENS_REMEMBERED};
 use crate::sync::{Mutex, lock};
-use remembered::Remembered;
 
 /// Checks tokens.
 pub struct Tokens {
@@ -35,7 +33,7 @@ pub struct Tokens {
     fixed: Vec<VerifyingKey>,
     fetched: ArcSwap<Vec<VerifyingKey>>,
     fetches: bool,
-    remembered: Mutex<Remembered>,
+    remembered: Mutex<Remembered<Arc<Identity>>>,
 }
 
 /// What a header says. Anything else in it is of no interest: keys and addresses of keys that a token brings along are
@@ -88,13 +86,14 @@ fn decoded<T: for<'de> Deserialize<'de>>(part: &str) -> Option<T> {
 impl Tokens {
     /// Checks by `rules` and the keys `fixed`; where it `fetches`, keys may be added by [`Self::replace_fetched`].
     pub fn new(rules: Rules, fixed: Vec<VerifyingKey>, fetches: bool) -> Self {
-        Self { rules, fixed, fetched: ArcSwap::default(), fetches, remembered: Mutex::default() }
+        let remembered = Mutex::new(Remembered::new(TOKENS_REMEMBERED));
+        Self { rules, fixed, fetched: ArcSwap::default(), fetches, remembered }
     }
 
     /// These keys take the place of those that were fetched before. Tokens that were verified by them are forgotten.
     pub fn replace_fetched(&self, keys: Vec<VerifyingKey>) {
         self.fetched.store(Arc::new(keys));
-        *lock(&self.remembered) = Remembered::default();
+        lock(&self.remembered).clear();
     }
 
     /// Whether keys may be added.

@@ -68,7 +68,9 @@ fn closing(call: &Call<'_>, fault: &Fault) -> Disconnect {
         Err(AuthError::Expired) => Disconnect::Expired,
         Err(AuthError::Revoked) => Disconnect::Revoked,
         Err(AuthError::Missing | AuthError::Invalid) => Disconnect::policy("Authentication required"),
-        Err(AuthError::Insufficient | AuthError::Crowded) => Disconnect::policy(fault.message.clone()),
+        Err(AuthError::Insufficient | AuthError::Denied | AuthError::Crowded) => {
+            Disconnect::policy(fault.message.clone())
+        }
         Err(AuthError::Unavailable) => Disconnect::Internal,
     }
 }

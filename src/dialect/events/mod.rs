@@ -182,7 +182,7 @@ fn may_read(call: &Call<'_>, topic: &str) -> Result<(), No> {
         AuthError::Expired => Disconnect::Expired,
         AuthError::Revoked => Disconnect::Revoked,
         AuthError::Missing | AuthError::Invalid => Disconnect::policy("Authentication required"),
-        AuthError::Insufficient | AuthError::Unavailable | AuthError::Crowded => {
+        AuthError::Insufficient | AuthError::Denied | AuthError::Unavailable | AuthError::Crowded => {
             Disconnect::policy(error.to_string())
         }
     };

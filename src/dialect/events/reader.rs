@@ -113,6 +113,10 @@ impl Dialect for Reader {
         }
     }
 
+    fn opens_with(&self) -> Vec<String> {
+        self.wanted.iter().map(|wanted| wanted.topic.clone()).collect()
+    }
+
     fn received(&mut self, message: Message<'_>, host: &mut dyn Host) {
         match message {
             Message::Text(text) => self.request(text, host),

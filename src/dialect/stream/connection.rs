@@ -251,6 +251,10 @@ impl Dialect for Connection {
         self.end_forbidden(host);
     }
 
+    fn opens_with(&self) -> Vec<String> {
+        self.entrance.stream.iter().map(|stream| stream.topic().into()).collect()
+    }
+
     fn asks_for(&self, message: Message<'_>) -> Vec<String> {
         let Message::Text(text) = message else { return Vec::new() };
         let Ok(request) = request::parse(text) else { return Vec::new() };

@@ -347,6 +347,13 @@ impl Dialect for Multiplex {
         }
     }
 
+    fn asks_for(&self, message: Message<'_>) -> Vec<String> {
+        let Message::Text(text) = message else { return Vec::new() };
+        let request = serde_json::from_str::<Request<'_>>(text).ok();
+        let subscribes = request.filter(|request| request.kind == "subscribe");
+        subscribes.and_then(|request| request.topic).into_iter().map(Cow::into_owned).collect()
+    }
+
     fn matched(&mut self, pattern: &str, topic: &Arc<Topic>, host: &mut dyn Host) {
         if let Some(watching) = self.patterns.get(pattern) {
             let read = watching.read.clone();

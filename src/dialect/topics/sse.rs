@@ -91,6 +91,10 @@ impl Dialect for MultiplexSse {
         }
     }
 
+    fn opens_with(&self) -> Vec<String> {
+        self.wanted.iter().map(|wanted| wanted.topic.clone()).collect()
+    }
+
     fn received(&mut self, _message: Message<'_>, _host: &mut dyn Host) {}
 
     fn matched(&mut self, pattern: &str, topic: &Arc<Topic>, host: &mut dyn Host) {

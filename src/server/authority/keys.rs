@@ -15,31 +15,41 @@ use crate::limits::SECRET_BYTES_MIN;
 pub fn load(jwt: &Jwt) -> anyhow::Result<Vec<VerifyingKey>> {
     let allowed = allowed(&jwt.algorithms);
     let mut keys = Vec::new();
-    if !jwt.secret_env.is_empty() {
-        let name = &jwt.secret_env;
-        let secret =
-            std::env::var(name).with_context(|| format!("jwt.secret_env: there is no variable {name}"))?;
-        keys.push(
-            secret_key(secret.as_bytes(), &allowed).with_context(|| format!("jwt.secret_env: {name}"))?,
-        );
+    for secret in secrets("jwt", &jwt.secret_env, &jwt.secret_file)? {
+        keys.push(secret_key(&secret, &allowed).context("jwt: the secret")?);
     }
-    if let Some(secret) = file(&jwt.secret_file, "secret_file")? {
-        keys.push(secret_key(without_line_break(&secret), &allowed).context("jwt.secret_file")?);
-    }
-    if let Some(pem) = file(&jwt.public_key_file, "public_key_file")? {
+    if let Some(pem) = file(&jwt.public_key_file, "jwt.public_key_file")? {
         keys.push(VerifyingKey::pem(&pem, &allowed).context("jwt.public_key_file")?);
     }
-    if let Some(set) = file(&jwt.jwks_file, "jwks_file")? {
+    if let Some(set) = file(&jwt.jwks_file, "jwt.jwks_file")? {
         keys.extend(key_set(&set, &allowed, true).context("jwt.jwks_file")?);
     }
     Ok(keys)
+}
+
+/// The secrets that a section of the configuration names: those of a variable and of a file.
+///
+/// # Errors
+/// One that is named and not there.
+pub fn secrets(section: &str, variable: &str, path: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
+    let mut secrets = Vec::new();
+    if !variable.is_empty() {
+        let value = std::env::var_os(variable);
+        let value =
+            value.with_context(|| format!("{section}.secret_env: there is no variable {variable}"))?;
+        secrets.push(value.into_encoded_bytes());
+    }
+    if let Some(content) = file(path, &format!("{section}.secret_file"))? {
+        secrets.push(without_line_break(&content).to_vec());
+    }
+    Ok(secrets)
 }
 
 fn file(path: &Path, setting: &str) -> anyhow::Result<Option<Vec<u8>>> {
     if path.as_os_str().is_empty() {
         return Ok(None);
     }
-    let read = std::fs::read(path).with_context(|| format!("jwt.{setting}: cannot read {}", path.display()));
+    let read = std::fs::read(path).with_context(|| format!("{setting}: cannot read {}", path.display()));
     read.map(Some)
 }
 

@@ -4,6 +4,7 @@
 mod client;
 mod jwks;
 pub mod keys;
+mod webhook;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,12 +12,15 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::auth::{AuthError, Authenticate, Credentials, Identity, Later, Presented, Time, Verdict};
-use crate::config::Config;
+use crate::auth::{
+    AuthError, Authenticate, Caller, Credentials, Identity, Later, Permits, Presented, Time, Verdict,
+};
+use crate::config::{Asked, Config};
 use crate::delivery::Clock;
 use crate::limits::QUESTIONS_MAX;
 use crate::metrics::{AuthMetrics, Refused};
 use jwks::Jwks;
+use webhook::{About, Webhook};
 
 type Chore = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -29,6 +33,7 @@ pub struct Authority {
 struct Inner {
     credentials: Credentials,
     jwks: Option<Jwks>,
+    webhook: Option<Webhook>,
     clock: Clock,
     metrics: Arc<AuthMetrics>,
 }
@@ -48,6 +53,7 @@ impl Authority {
         let inner = Arc::new(Inner {
             credentials: Credentials::new(config, keys::load(&config.jwt)?),
             jwks: Jwks::new(&config.jwt, clock)?,
+            webhook: Webhook::new(&config.webhook, clock)?,
             clock,
             metrics: Arc::default(),
         });
@@ -85,9 +91,38 @@ impl Authority {
             return Some(verdict);
         }
         let (inner, token) = (Arc::clone(&self.inner), token.to_owned());
-        let chore: Chore = Box::pin(async move { later(inner.look_again(&token).await) });
-        // The queue is full, or the server ends.
-        self.chores.try_send(chore).err().map(|_| Err(AuthError::Unavailable))
+        let begun = self.begin(async move { later(inner.look_again(&token).await) });
+        (!begun).then_some(Err(AuthError::Unavailable))
+    }
+
+    /// Begins a chore; `false` when there are too many, or the server ends.
+    fn begin(&self, chore: impl Future<Output = ()> + Send + 'static) -> bool {
+        self.chores.try_send(Box::pin(chore)).is_ok()
+    }
+
+    /// Whether a stream of `identity` may begin.
+    ///
+    /// # Errors
+    /// It may not.
+    pub async fn may_connect(&self, identity: &Identity, caller: &Caller) -> Result<(), AuthError> {
+        let about = About { identity, caller: Some(caller) };
+        self.inner.connect(about).await.inspect_err(|error| self.inner.count(*error))
+    }
+
+    /// Which of `topics` may be read, as far as grants leave that to others.
+    pub async fn may_read(&self, identity: &Identity, caller: &Caller, topics: Vec<String>) -> Permits {
+        match self.inner.asked(Asked::Subscribe) {
+            Some(webhook) if !topics.is_empty() => {
+                let about = About { identity, caller: Some(caller) };
+                webhook.subscribe(about, topics, &self.inner.metrics).await
+            }
+            _ => topics.into_iter().map(|topic| (topic, true)).collect(),
+        }
+    }
+
+    /// Whether anybody is asked about streams.
+    pub fn has_webhook(&self) -> bool {
+        self.inner.webhook.is_some()
     }
 
     /// A ticket for `identity`.
@@ -120,19 +155,124 @@ impl Authority {
     }
 }
 
+/// Credentials as a server would know them now, for whoever only wants to look.
+pub struct Looked {
+    authority: Authority,
+    fault: Option<&'static str>,
+}
+
+impl Looked {
+    /// The credentials.
+    pub fn credentials(&self) -> &Credentials {
+        self.authority.credentials()
+    }
+
+    /// What is missing.
+    pub fn fault(&self) -> Option<&str> {
+        self.fault
+    }
+}
+
+/// Reads and fetches the keys of a configuration.
+///
+/// # Errors
+/// A key of tokens that is missing or is none.
+pub async fn look(config: &Config) -> anyhow::Result<Looked> {
+    let (authority, _chores) = Authority::new(config, Clock::start())?;
+    let inner = &authority.inner;
+    let fetched = match (&inner.jwks, inner.credentials.tokens()) {
+        (Some(jwks), Some(tokens)) => jwks.look_again(tokens, &inner.metrics).await,
+        _ => true,
+    };
+    let fault = (!fetched).then_some("jwt.jwks_url does not give any now");
+    Ok(Looked { authority, fault })
+}
+
 impl Authenticate for Authority {
-    fn authenticate(&self, token: &str, unix_ms: u64, later: Later) -> Option<Verdict> {
-        let inner = Arc::clone(&self.inner);
-        let later = Box::new(move |verdict| later(inner.counted(verdict)));
-        self.check(token, unix_ms, later).map(|verdict| self.inner.counted(verdict))
+    fn authenticate(
+        &self,
+        token: &str,
+        caller: Option<&Arc<Caller>>,
+        unix_ms: u64,
+        later: Later,
+    ) -> Option<Verdict> {
+        let verdict = self.inner.credentials.check(Some(token), unix_ms);
+        let known = match (verdict, self.inner.asked(Asked::Connect)) {
+            (Some(verdict), None) => Some(verdict),
+            (Some(Err(error)), _) => Some(Err(error)),
+            _ => None,
+        };
+        if let Some(verdict) = known {
+            return Some(self.inner.counted(verdict));
+        }
+        let (inner, token, caller) = (Arc::clone(&self.inner), token.to_owned(), caller.cloned());
+        let begun = self.begin(async move {
+            let verdict = inner.find_out(&token, caller.as_deref()).await;
+            later(inner.counted(verdict));
+        });
+        (!begun).then(|| self.inner.counted(Err(AuthError::Unavailable)))
+    }
+
+    fn refused(&self, error: AuthError) {
+        self.inner.count(error);
     }
 
     fn is_revoked(&self, identity: &Identity, unix_ms: u64) -> bool {
         self.inner.credentials.is_revoked(identity, unix_ms)
     }
+
+    fn asks_about_topics(&self) -> bool {
+        self.inner.asked(Asked::Subscribe).is_some()
+    }
+
+    fn permits(
+        &self,
+        identity: &Arc<Identity>,
+        caller: Option<&Arc<Caller>>,
+        topics: Vec<String>,
+        later: Later<Permits>,
+    ) -> Option<Permits> {
+        let about = About { identity, caller: caller.map(|caller| &**caller) };
+        let webhook = self.inner.asked(Asked::Subscribe)?;
+        if let Some(known) = webhook.permits(about, &topics) {
+            return Some(known);
+        }
+        let refused: Permits = topics.iter().map(|topic| (topic.clone(), false)).collect();
+        let (inner, identity, caller) = (Arc::clone(&self.inner), Arc::clone(identity), caller.cloned());
+        let begun = self.begin(async move {
+            let about = About { identity: &identity, caller: caller.as_deref() };
+            if let Some(webhook) = inner.asked(Asked::Subscribe) {
+                later(webhook.subscribe(about, topics, &inner.metrics).await);
+            }
+        });
+        (!begun).then_some(refused)
+    }
 }
 
 impl Inner {
+    /// The webhook, if it is asked about `what`.
+    fn asked(&self, what: Asked) -> Option<&Webhook> {
+        self.webhook.as_ref().filter(|webhook| webhook.is_asked(what))
+    }
+
+    async fn connect(&self, about: About<'_>) -> Result<(), AuthError> {
+        match self.asked(Asked::Connect) {
+            Some(webhook) => webhook.connect(about, &self.metrics).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The verdict on a token that came by message: keys are fetched and the webhook is asked as it needs.
+    async fn find_out(&self, token: &str, caller: Option<&Caller>) -> Verdict {
+        let known = self.credentials.check(Some(token), self.clock.now().unix_ms);
+        let identity = match known {
+            Some(verdict) => verdict?,
+            None => self.look_again(token).await?,
+        };
+        self.connect(About { identity: &identity, caller }).await?;
+        Ok(identity)
+    }
+
     /// Fetches keys, then checks a token that names one that was not known.
     async fn look_again(&self, token: &str) -> Verdict {
         let (Some(jwks), Some(tokens)) = (&self.jwks, self.credentials.tokens()) else {
@@ -144,8 +284,12 @@ impl Inner {
     }
 
     fn counted(&self, verdict: Verdict) -> Verdict {
+        verdict.inspect_err(|error| self.count(*error))
+    }
+
+    fn count(&self, error: AuthError) {
         let of = |why: Refused| &self.metrics.refused[why as usize];
-        verdict.inspect_err(|error| refused(*error).into_iter().for_each(|why| of(why).add(1)))
+        refused(error).into_iter().for_each(|why| of(why).add(1));
     }
 }
 
@@ -156,6 +300,7 @@ fn refused(error: AuthError) -> Option<Refused> {
         AuthError::Invalid => Refused::Invalid,
         AuthError::Expired => Refused::Expired,
         AuthError::Revoked => Refused::Revoked,
+        AuthError::Denied => Refused::Denied,
         AuthError::Insufficient => Refused::Insufficient,
         AuthError::Unavailable => Refused::Unavailable,
         AuthError::Crowded => return None,
