@@ -7,6 +7,8 @@
 mod attacks;
 #[path = "auth/backend.rs"]
 mod backend;
+#[path = "auth/cli.rs"]
+mod cli;
 #[path = "auth/expiry.rs"]
 mod expiry;
 #[path = "auth/jwks.rs"]
