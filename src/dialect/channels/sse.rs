@@ -46,6 +46,10 @@ impl Dialect for Events {
         }
     }
 
+    fn opens_with(&self) -> Vec<String> {
+        self.parts.iter().map(|part| part.channel.topic().into()).collect()
+    }
+
     fn received(&mut self, _message: Message<'_>, _host: &mut dyn Host) {}
 
     fn gap(&mut self, topic: &Topic, gap: Gap, host: &mut dyn Host) {
