@@ -13,10 +13,14 @@ mod cli;
 mod expiry;
 #[path = "auth/jwks.rs"]
 mod jwks;
+#[path = "auth/lifetimes.rs"]
+mod lifetimes;
 #[path = "auth/logs.rs"]
 mod logs;
 #[path = "auth/places.rs"]
 mod places;
+#[path = "auth/readers.rs"]
+mod readers;
 #[path = "auth/revocation.rs"]
 mod revocation;
 #[path = "support/signer.rs"]
@@ -24,6 +28,8 @@ mod signer;
 mod support;
 #[path = "auth/webhook.rs"]
 mod webhook;
+#[path = "auth/webhook_reads.rs"]
+mod webhook_reads;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
