@@ -23,6 +23,8 @@ mod places;
 mod readers;
 #[path = "auth/revocation.rs"]
 mod revocation;
+#[path = "auth/roles.rs"]
+mod roles;
 #[path = "support/signer.rs"]
 mod signer;
 mod support;

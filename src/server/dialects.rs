@@ -132,6 +132,7 @@ async fn wait(
                     () = &mut over => so_far.waited = true,
                     () = bell.rung() => {}
                 }
+                asked.1.check_lasting(node)?;
             }
             reply => return carry_out(node, asked.1, reply),
         }

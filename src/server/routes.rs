@@ -18,7 +18,7 @@ use super::answer::{Answer, Fault, json, with_type};
 use super::node::Node;
 use super::{consult, credentials, dialects, history, publish, query, streams};
 use crate::admin;
-use crate::auth::{Action, Caller, Identity, Places, Presented, Verdict, presented};
+use crate::auth::{Action, AuthError, Caller, Identity, Places, Presented, Verdict, presented};
 use crate::json::text::write_string;
 use crate::json::time;
 use crate::limits::{DISCARD_BYTES_MAX, DISCARD_MS};
@@ -49,6 +49,19 @@ impl Call {
     /// It may not.
     pub fn check(&self, action: Action, topic: &str) -> Result<(), Fault> {
         if self.identity.may(action, topic) { Ok(()) } else { Err(Fault::Forbidden(action.name())) }
+    }
+
+    /// Whether the credential still holds: for requests that take longer than a moment.
+    ///
+    /// # Errors
+    /// It has ended, or was taken back.
+    pub fn check_lasting(&self, node: &Node) -> Result<(), Fault> {
+        let unix_ms = node.clock.now().unix_ms;
+        if self.identity.has_expired(unix_ms) {
+            return Err(AuthError::Expired.into());
+        }
+        let revoked = node.authority.credentials().revocations.cover(&self.identity, unix_ms);
+        if revoked { Err(AuthError::Revoked.into()) } else { Ok(()) }
     }
 
     /// Whether the client wants to speak WebSocket.

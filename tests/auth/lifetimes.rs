@@ -1,13 +1,15 @@
 //! What every protocol must do with credentials: take them wherever they may stand, end with them, let them be renewed, and
 //! close when they are taken back.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::readers::{Kind, MARK, SSE_WAYS, WAYS, Way, open, publish_everywhere, shown, sockets, until_pong};
 use crate::signer::Signer;
-use crate::support::{Client, Got, Running, body};
+use crate::support::{Client, Got, PATIENCE, Running, body, eventually, read_head};
 use crate::{Files, KEYS, SECRET, bearer, now_s};
 
 /// A token that may do everything.
@@ -110,8 +112,7 @@ fn what_is_taken_back_is_closed_in_every_protocol() {
         assert_closed(way, client, "Token revoked");
     }
     for (way, mut socket) in streams {
-        let mut all = String::new();
-        std::io::Read::read_to_string(&mut socket, &mut all).unwrap();
+        let all = rest(&mut socket);
         assert!(all.contains("Token revoked"), "{way:?}: {all}");
     }
     for way in &WAYS {
@@ -124,13 +125,10 @@ fn what_is_taken_back_is_closed_in_every_protocol() {
     }
 }
 
-fn stream(server: &Running, way: &Way, token: &str) -> std::net::TcpStream {
-    use std::io::Write;
-    let mut socket = std::net::TcpStream::connect(&server.address).unwrap();
-    socket.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
+fn stream(server: &Running, way: &Way, token: &str) -> TcpStream {
     let headers = format!("accept: text/event-stream\r\n{}", bearer(token));
-    write!(socket, "GET {} HTTP/1.1\r\nhost: test\r\n{headers}\r\n", way.target).unwrap();
-    let head = crate::support::read_head(&mut socket);
+    let mut socket = send(server, &format!("GET {} HTTP/1.1\r\nhost: test\r\n{headers}\r\n", way.target));
+    let head = read_head(&mut socket);
     assert!(head.starts_with("HTTP/1.1 200"), "{way:?}: {head}");
     socket
 }
@@ -202,4 +200,62 @@ fn a_first_message_lets_in() {
         assert!(client.text().contains("AUTH_FAILED"));
         assert!(matches!(client.next(), Got::Close(1008, _)));
     }
+}
+
+/// A request that waits, and one whose body takes its time, do nothing more for who may not ask any more.
+#[test]
+fn requests_that_last_end_with_their_credential() {
+    let files = Files::new();
+    let server = start(&files, "");
+    let revoke = |user: &str| {
+        let subject = json!({ "user": user }).to_string();
+        let answer = server.request("POST", "/v1/revocations", &bearer("abc"), &subject);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    };
+    let waits = ["/v1/topics/late?wait=20", "/v1/events?channels=teams&wait=20"];
+    let mut waiting = waits.map(|target| {
+        let head = format!("GET {target} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n");
+        send(&server, &(head + &bearer(&reader("ann", 60)) + "\r\n"))
+    });
+    let chunked = "content-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\nconnection: close\r\n";
+    let bodies = [reader("ann", 60), reader("bob", 2)].map(|token| {
+        let head = format!("POST /v1/topics/lines HTTP/1.1\r\nhost: test\r\n{chunked}{}\r\n", bearer(&token));
+        send(&server, &(head + "11\r\n{\"data\":\"early\"}\n\r\n"))
+    });
+    let lines = || server.request("GET", "/v1/topics/lines", &bearer("abc"), "");
+    eventually("the first lines are there", || lines().matches("early").count() == 2);
+    revoke("ann");
+    wait(2100);
+    let json = format!("content-type: application/json\r\n{}", bearer("abc"));
+    server.request("POST", "/v1/topics/late", &json, &format!("\"{MARK}\""));
+    server.request(
+        "POST",
+        "/v1/topics/channels.teams",
+        &json,
+        &format!("{{\"type\":\"team.a\",\"data\":{{\"a\":\"{MARK}\"}}}}"),
+    );
+    for socket in &mut waiting {
+        let answer = rest(socket);
+        assert!(answer.starts_with("HTTP/1.1 401") && !answer.contains(MARK), "{answer}");
+    }
+    for mut socket in bodies {
+        // Whoever is refused may be gone already.
+        let _gone = socket.write_all(b"10\r\n{\"data\":\"late\"}\n\r\n0\r\n\r\n");
+        let answer = rest(&mut socket);
+        assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    }
+    assert!(!lines().contains("late"), "{}", lines());
+}
+
+fn send(server: &Running, text: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(&server.address).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.write_all(text.as_bytes()).unwrap();
+    socket
+}
+
+fn rest(socket: &mut TcpStream) -> String {
+    let mut all = String::new();
+    socket.read_to_string(&mut all).unwrap();
+    all
 }
