@@ -173,6 +173,9 @@ pub enum Refusal {
     /// The credential does not allow it.
     #[error("not allowed: the credential has no {0} grant for this topic")]
     Forbidden(&'static str),
+    /// Grants allow it, and the backend that is asked besides does not.
+    #[error("not allowed: the server's backend does not allow this topic")]
+    Denied,
     /// The topic cannot be had.
     #[error(transparent)]
     Topic(#[from] TopicError),
@@ -200,7 +203,7 @@ impl Refusal {
     /// A word for programs.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Forbidden(_) => "forbidden",
+            Self::Forbidden(_) | Self::Denied => "forbidden",
             Self::Topic(TopicError::Name(_)) => "invalid_topic",
             Self::Topic(TopicError::ReadOnly) => "read_only",
             Self::Topic(TopicError::TooMany(_)) => "too_many_topics",

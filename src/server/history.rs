@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use super::answer::{Answer, Fault, json};
 use super::bell::Bell;
+use super::consult;
 use super::node::Node;
 use super::query;
 use super::routes::Call;
-use crate::auth::{Action, Caller};
+use crate::auth::Action;
 use crate::dialect::Outcome;
 use crate::dialect::topics::{Page, parse_page, write_event, write_member, write_position};
+use crate::engine::name::presence_topic;
 use crate::engine::{Entry, Read, Topic};
 use crate::json::fields::JsonFields;
 use crate::json::text::{write_string, write_u64};
@@ -20,7 +22,7 @@ use hyper::StatusCode;
 /// `GET /v1/topics/{topic}` as a page, after a wait where one is asked for and nothing is there.
 pub async fn page(node: &Arc<Node>, call: &Call, name: &str) -> Result<Answer, Fault> {
     call.check(Action::History, name)?;
-    check_permitted(node, call, name).await?;
+    consult::topic(node, call, name.to_owned()).await?;
     let wanted = parse_page(&call.query, query::header(&call.headers, "last-event-id"))?;
     let topic = node.registry.topic(name, node.clock.now())?;
     let outcome = Outcome::of(Arc::clone(&topic), &wanted.start, |topic, time| {
@@ -32,19 +34,9 @@ pub async fn page(node: &Arc<Node>, call: &Call, name: &str) -> Result<Answer, F
         let wait = Duration::from_secs(wanted.wait_seconds);
         // After the wait the page is empty, which is an answer.
         let _elapsed = tokio::time::timeout(wait, wait_for(&topic, &outcome, &wanted, &mut found)).await;
+        call.check_lasting(node)?;
     }
     Ok(Answer::Response(json(StatusCode::OK, write_page(&topic, &outcome, &found))))
-}
-
-/// Reading a page is reading: whoever is asked about subscriptions is asked about this.
-async fn check_permitted(node: &Node, call: &Call, name: &str) -> Result<(), Fault> {
-    if !node.authority.has_webhook() {
-        return Ok(());
-    }
-    let caller = Caller { address: call.address, path: format!("/v1/topics/{name}").into() };
-    let permits = node.authority.may_read(&call.identity, &caller, vec![name.to_owned()]).await;
-    let permitted = permits.iter().all(|(_, allowed)| *allowed);
-    if permitted { Ok(()) } else { Err(Fault::Forbidden(Action::Subscribe.name())) }
 }
 
 /// Events of a page, written.
@@ -155,9 +147,10 @@ pub fn list(node: &Node, call: &Call) -> Answer {
 }
 
 /// `GET /v1/presence/{topic}`.
-pub fn presence(node: &Node, call: &Call, name: &str) -> Result<Answer, Fault> {
+pub async fn presence(node: &Node, call: &Call, name: &str) -> Result<Answer, Fault> {
     super::streams::check_readable(name)?;
     call.check(Action::Presence, name)?;
+    consult::topic(node, call, presence_topic(name)).await?;
     let members = node.registry.find(name).map(|topic| topic.members()).transpose();
     let members =
         members.map_err(|refused| Fault::Bad("no_presence", refused.to_string()))?.unwrap_or_default();

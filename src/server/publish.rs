@@ -292,6 +292,7 @@ async fn piece(node: &Node, body: &mut Incoming) -> Result<Option<Bytes>, Fault>
 }
 
 fn publish(node: &Node, call: &Call, batch: Batch, report: &mut Report) -> Result<(), Fault> {
+    call.check_lasting(node)?;
     for group in batch.groups {
         let events = group.bodies.len() as u64;
         let who = &call.identity.name;

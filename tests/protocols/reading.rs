@@ -38,11 +38,6 @@ pub struct Reader {
 }
 
 impl Way {
-    /// Whether what is to come can be read like this.
-    pub fn is_live(self) -> bool {
-        matches!(self.0, How::Socket(_) | How::Sse | How::Lines)
-    }
-
     /// Begins to read.
     pub fn open(self, server: &Running) -> Reader {
         let Self(how, target) = self;

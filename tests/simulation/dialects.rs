@@ -227,6 +227,7 @@ impl Story {
             credential: &credential,
             body: None,
             waited: false,
+            permits: None,
             node: Node {
                 registry: &self.registry,
                 publisher: &*self.publisher,

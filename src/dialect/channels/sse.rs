@@ -35,10 +35,6 @@ impl Events {
 }
 
 impl Dialect for Events {
-    fn opens_with(&self) -> Vec<String> {
-        self.parts.iter().map(|part| part.channel.topic().into()).collect()
-    }
-
     fn opened(&mut self, host: &mut dyn Host) {
         let view = view(self.transport, self.is_single);
         let (mut granted, mut denied, mut lost, mut refused) = (Vec::new(), Vec::new(), Vec::new(), None);
@@ -63,6 +59,10 @@ impl Dialect for Events {
         for (channel, outcome) in lost {
             host.send("gap", &messages::not_recovered(channel, &outcome));
         }
+    }
+
+    fn opens_with(&self) -> Vec<String> {
+        self.parts.iter().map(|part| part.channel.topic().into()).collect()
     }
 
     fn received(&mut self, _message: Message<'_>, _host: &mut dyn Host) {}

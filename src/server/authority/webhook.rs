@@ -152,8 +152,7 @@ impl Webhook {
         let answer = tokio::time::timeout(self.settings.timeout_ms, self.exchange(what, about, topics)).await;
         let answer = answer.context("no answer in time").and_then(|answer| answer);
         match &answer {
-            Ok(Allow::All(true)) => metrics.webhook_allowed.add(1),
-            Ok(Allow::These(allowed)) if !allowed.is_empty() => metrics.webhook_allowed.add(1),
+            Ok(answer) if allows_any(answer, topics) => metrics.webhook_allowed.add(1),
             Ok(_) => metrics.webhook_denied.add(1),
             Err(error) => {
                 metrics.webhook_failed.add(1);
@@ -201,6 +200,14 @@ impl Webhook {
         }
         let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(request.body(Full::new(body.into()))?)
+    }
+}
+
+/// Whether anything that was asked about may be: the connection, or one of its topics.
+fn allows_any(answer: &Allow, topics: &[&str]) -> bool {
+    match topics.is_empty() {
+        true => matches!(answer, Allow::All(true)),
+        false => topics.iter().any(|topic| allows(answer, topic)),
     }
 }
 
