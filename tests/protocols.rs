@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets something impossible may panic")]
 
+#[path = "protocols/drain.rs"]
+mod drain;
 #[path = "protocols/everywhere.rs"]
 mod everywhere;
 #[path = "protocols/reading.rs"]
@@ -12,5 +14,7 @@ mod renewal;
 #[path = "support/signer.rs"]
 mod signer;
 mod support;
+#[path = "protocols/waiting.rs"]
+mod waiting;
 #[path = "protocols/wrong.rs"]
 mod wrong;
