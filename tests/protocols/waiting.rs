@@ -31,21 +31,26 @@ fn a_long_past_without_a_match_is_passed_over_in_parts() {
     assert_eq!((&second["events"][0]["n"], &second["has_more"]), (&1499.into(), &false.into()));
 }
 
+/// What is answered to somebody who waits while these events are published.
+fn waited(server: &Running, target: &str, topic: &str, events: &[&str]) -> Value {
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| page(server, target));
+        events.iter().for_each(|event| drop(server.publish(topic, event)));
+        waiting.join().unwrap()
+    })
+}
+
 #[test]
-fn who_waits_goes_on_where_it_has_looked() {
+fn who_waits_gets_the_first_event_that_matches() {
     let server = Running::start("");
     server.publish("a", "{\"n\":1}");
-    std::thread::scope(|scope| {
-        let target = "/v1/topics/a?wait=20&filter=%7B%22eq%22%3A%5B%22data.n%22%2C3%5D%7D";
-        let waiting = scope.spawn(|| page(&server, target));
-        server.publish("a", "{\"n\":2}");
-        server.publish("a", "{\"n\":3}");
-        let page = waiting.join().unwrap();
-        let events = page["events"].as_array().unwrap();
-        assert_eq!(
-            (events.len(), &events[0]["offset"], &page["missed"]),
-            (1, &3.into(), &0.into()),
-            "{page}"
-        );
-    });
+    let target = "/v1/topics/a?wait=20&filter=%7B%22eq%22%3A%5B%22data.n%22%2C3%5D%7D";
+    let page = waited(&server, target, "a", &["{\"n\":2}", "{\"n\":3}"]);
+    let events = page["events"].as_array().unwrap();
+    assert_eq!((events.len(), &events[0]["offset"], &page["missed"]), (1, &3.into(), &0.into()), "{page}");
+    let event = |n: u64| format!("{{\"type\":\"session.a\",\"data\":{{\"n\":{n}}}}}");
+    let target = "/api/v1/events?wait=20&filter.n=2";
+    let page = waited(&server, target, "channels.sessions", &[&event(1), &event(2)]);
+    let events = page["events"].as_array().unwrap();
+    assert_eq!((events.len(), &events[0]["n"], &page["missed"]), (1, &2.into(), &0.into()), "{page}");
 }

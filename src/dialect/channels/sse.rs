@@ -26,7 +26,7 @@ impl Events {
         Self { transport, parts, is_single, parting: None }
     }
 
-    /// Nothing that it asked for can be read: a stream that stayed open would look alive and never say anything.
+    /// Nothing that it asked for can be read, or not all of it now: a stream that stayed open would look alive and keep quiet.
     fn end(&mut self, refusal: &Refusal, host: &mut dyn Host) {
         let text = refusal.to_string();
         self.parting = refusal.retry_after_ms().map(|millis| messages::limited(&text, millis));
@@ -44,7 +44,8 @@ impl Dialect for Events {
                     granted.push(channel.name());
                     lost.extend((!outcome.recovered).then_some((channel, outcome)));
                 }
-                Err(Refusal::Topic(_)) => return host.close(Disconnect::Internal),
+                // Its place would be lost if the others were read without it.
+                Err(refusal) if refusal.retry_after_ms().is_some() => return self.end(&refusal, host),
                 Err(refusal) => {
                     denied.push(channel.name());
                     refused = Some(refusal);
