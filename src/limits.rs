@@ -67,6 +67,8 @@ pub const SUBSCRIPTIONS_MAX: usize = 1000;
 pub const SSE_TOPICS_MAX: usize = 64;
 /// Most events of a page of history.
 pub const PAGE_EVENTS_MAX: usize = 1000;
+/// Events that a request which may wait looks at before it answers or waits: it looks again with every event that comes.
+pub const WAIT_LOOKS_MAX: usize = 1024;
 /// Longest wait of a long-poll, seconds.
 pub const WAIT_SECONDS_MAX: u64 = 60;
 

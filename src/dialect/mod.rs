@@ -11,6 +11,7 @@ pub mod position;
 pub mod protocol;
 pub mod refuse;
 pub mod stream;
+pub mod text;
 pub mod topics;
 
 use std::sync::Arc;
@@ -150,9 +151,14 @@ impl Outcome {
         };
         Self { topic, offset, recovered: missed == Some(0), missed }
     }
+
+    /// The events that are missing, where not all was recovered; `None` when nobody can know which.
+    pub fn gap(&self) -> Option<Gap> {
+        self.missed.map(|missed| Gap { from: self.offset + 1 - missed, to: self.offset })
+    }
 }
 
-/// Events that a subscriber has missed after it had begun.
+/// Events that a subscriber has missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// First offset missed.

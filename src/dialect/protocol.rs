@@ -127,12 +127,14 @@ pub struct Fault {
     pub message: String,
     /// After how long the same request may be served.
     pub retry_after_ms: Option<u64>,
+    /// The member of an event that is wrong.
+    pub field: Option<String>,
 }
 
 impl Fault {
     /// A refusal that time does not change.
     pub fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), retry_after_ms: None }
+        Self { status, code, message: message.into(), retry_after_ms: None, field: None }
     }
 
     /// Something in the request is wrong.
@@ -159,6 +161,12 @@ impl Fault {
     /// The path is right, the method is not.
     pub fn method(allowed: &'static str) -> Self {
         Self::new(405, "method_not_allowed", format!("use {allowed} here"))
+    }
+}
+
+impl From<Misfit> for Fault {
+    fn from(misfit: Misfit) -> Self {
+        Self { field: Some(misfit.field.clone()), ..Self::new(422, "invalid_event", misfit.to_string()) }
     }
 }
 

@@ -130,6 +130,7 @@ async fn wait(
             Reply::Wait(..) if !so_far.waited => {
                 tokio::select! {
                     () = &mut over => so_far.waited = true,
+                    () = node.drains() => so_far.waited = true,
                     () = bell.rung() => {}
                 }
                 asked.1.check_lasting(node)?;

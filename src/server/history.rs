@@ -28,12 +28,16 @@ pub async fn page(node: &Arc<Node>, call: &Call, name: &str) -> Result<Answer, F
     let outcome = Outcome::of(Arc::clone(&topic), &wanted.start, |topic, time| {
         topic.before_time(time, &crossbeam_epoch::pin())
     });
-    let mut found = collect(&topic, &outcome, &wanted);
+    let mut found = Found { next: outcome.offset, ..Found::default() };
+    found.collect(&topic, &wanted);
     if found.count == 0 && wanted.wait_seconds > 0 {
         let _place = node.wait()?;
-        let wait = Duration::from_secs(wanted.wait_seconds);
         // After the wait the page is empty, which is an answer.
-        let _elapsed = tokio::time::timeout(wait, wait_for(&topic, &outcome, &wanted, &mut found)).await;
+        tokio::select! {
+            () = wait_for(&topic, &wanted, &mut found) => {}
+            () = tokio::time::sleep(Duration::from_secs(wanted.wait_seconds)) => {}
+            () = node.drains() => {}
+        }
         call.check_lasting(node)?;
     }
     Ok(Answer::Response(json(StatusCode::OK, write_page(&topic, &outcome, &found))))
@@ -48,11 +52,12 @@ struct Found {
     missed: u64,
 }
 
-async fn wait_for(topic: &Arc<Topic>, outcome: &Outcome, wanted: &Page, found: &mut Found) {
+/// Goes on where it has looked: what did not match is not looked at again.
+async fn wait_for(topic: &Arc<Topic>, wanted: &Page, found: &mut Found) {
     let bell = Bell::on([Arc::clone(topic)]);
     loop {
         bell.clear();
-        *found = collect(topic, outcome, wanted);
+        found.collect(topic, wanted);
         if found.count > 0 {
             return;
         }
@@ -60,26 +65,25 @@ async fn wait_for(topic: &Arc<Topic>, outcome: &Outcome, wanted: &Page, found: &
     }
 }
 
-fn collect(topic: &Topic, outcome: &Outcome, wanted: &Page) -> Found {
-    let pin = crossbeam_epoch::pin();
-    let mut found = Found { next: outcome.offset, ..Found::default() };
-    while found.count < wanted.limit && found.events.len() < PAGE_BYTES_MAX {
-        match topic.read(found.next, &pin) {
-            Read::Entry(offset, entry) => {
-                found.next = offset;
-                found.add(topic, entry, wanted);
+impl Found {
+    /// Adds what there is behind the place that was looked at last.
+    fn collect(&mut self, topic: &Topic, wanted: &Page) {
+        let pin = crossbeam_epoch::pin();
+        while self.count < wanted.limit && self.events.len() < PAGE_BYTES_MAX {
+            match topic.read(self.next, &pin) {
+                Read::Entry(offset, entry) => {
+                    self.next = offset;
+                    self.add(topic, entry, wanted);
+                }
+                Read::Lagged { missed, resume_at } => {
+                    self.missed += missed;
+                    self.next = resume_at - 1;
+                }
+                Read::Empty => return,
             }
-            Read::Lagged { missed, resume_at } => {
-                found.missed += missed;
-                found.next = resume_at - 1;
-            }
-            Read::Empty => break,
         }
     }
-    found
-}
 
-impl Found {
     fn add(&mut self, topic: &Topic, entry: &Entry, wanted: &Page) {
         if wanted.filter.as_ref().is_some_and(|filter| !filter.evaluate(entry.fields(&JsonFields))) {
             return;

@@ -53,8 +53,14 @@ fn what_it_does_not_allow_is_read_in_no_way() {
         for way in &WAYS {
             let shown = shown(&server, way, &bearer("abc"));
             assert!(!shown.contains(MARK), "{code} {way:?}: {shown}");
-            let told =
-                ["close 1008", "HTTP/1.1 403", "forbidden", "\"denied\":[\"", "\"channels\":[\"agents\"]"];
+            let told = [
+                "close 1008",
+                "HTTP/1.1 403",
+                "forbidden",
+                "\"denied\":[\"",
+                "AUTH_FAILED",
+                "\"channels\":[\"agents\"]",
+            ];
             assert!(told.iter().any(|text| shown.contains(text)), "{code} {way:?} is not told: {shown}");
         }
     }
