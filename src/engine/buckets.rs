@@ -27,12 +27,8 @@ struct Inner<K> {
 
 impl<K> Default for Buckets<K> {
     fn default() -> Self {
-        let inner = Inner {
-            by_key: HashMap::new(),
-            shared: Bucket::default(),
-            sweep: Sweep::default(),
-            swept_ms: 0,
-        };
+        let inner =
+            Inner { by_key: HashMap::new(), shared: Bucket::default(), sweep: Sweep::default(), swept_ms: 0 };
         Self(Mutex::new(inner))
     }
 }

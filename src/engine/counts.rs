@@ -56,7 +56,8 @@ impl Counts {
     /// Names that begin with `prefix` and have places taken, with how many, without the prefix.
     pub fn list(&self, prefix: &str) -> Vec<(String, usize)> {
         let inner = lock(&self.0);
-        let below = inner.by_name.iter().filter_map(|(name, count)| Some((name.strip_prefix(prefix)?, count)));
+        let below =
+            inner.by_name.iter().filter_map(|(name, count)| Some((name.strip_prefix(prefix)?, count)));
         let taken = below.map(|(name, count)| (name.to_owned(), count.load(Ordering::Acquire)));
         taken.filter(|(_, count)| *count > 0).collect()
     }

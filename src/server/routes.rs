@@ -122,6 +122,15 @@ pub async fn route(node: &Arc<Node>, address: Option<IpAddr>, request: Request<I
     }
 }
 
+/// Whether a request is for a stream, as far as that can be seen from outside.
+pub fn asks_for_stream(request: &Request<Incoming>) -> bool {
+    let headers = request.headers();
+    let accepts = |media_type| query::lists(headers, ACCEPT, media_type);
+    query::lists(headers, UPGRADE, "websocket")
+        || accepts("text/event-stream")
+        || accepts("application/x-ndjson")
+}
+
 /// Asks whoever must be asked before a stream begins. Nobody is asked about a client that has yet to say who it is.
 async fn consult(node: &Node, takeover: &mut Takeover, caller: Caller) -> Result<(), Fault> {
     if !Arc::ptr_eq(&takeover.identity, &node.nobody) {

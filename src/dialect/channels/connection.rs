@@ -74,7 +74,7 @@ impl Connection {
     fn subscribe(&mut self, request: &Request<'_>, host: &mut dyn Host) -> Result<(), String> {
         let (names, select, start) = (request.names()?, request.select()?, request.start()?);
         let wanted: Vec<_> = names.iter().map(|name| wanted(name, &select)).collect::<Result<_, _>>()?;
-        let (mut granted, mut denied, mut lost) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut granted, mut denied, mut lost, mut full) = (Vec::new(), Vec::new(), Vec::new(), None);
         for (name, wanted) in names.into_iter().zip(wanted) {
             let read = wanted.map(|(channel, filter)| (channel, self.read(channel, filter, &start, host)));
             match read {
@@ -84,10 +84,17 @@ impl Connection {
                         outcome.filter(|outcome| !outcome.recovered).map(|outcome| (channel, outcome)),
                     );
                 }
-                _ => denied.push(name),
+                Some((_, Err(refusal))) => {
+                    denied.push(name);
+                    full = full.or(refusal.retry_after_ms().map(|wait_ms| (refusal.to_string(), wait_ms)));
+                }
+                None => denied.push(name),
             }
         }
         host.send("subscribed", &messages::subscribed(&granted, &denied));
+        if let Some((why, wait_ms)) = full {
+            host.send("error", &messages::limited(&why, wait_ms));
+        }
         for (channel, outcome) in lost {
             host.send("gap", &messages::not_recovered(channel, &outcome));
         }
@@ -194,6 +201,7 @@ impl Dialect for Connection {
     }
 
     fn limited(&mut self, _message: Message<'_>, retry_after_ms: u64, host: &mut dyn Host) {
-        host.send("error", &messages::limited(retry_after_ms));
+        let why = "messages come too fast; this one was not looked at";
+        host.send("error", &messages::limited(why, retry_after_ms));
     }
 }

@@ -58,9 +58,9 @@ pub fn error(code: Code, message: &str) -> Vec<u8> {
     out
 }
 
-/// A message that was not looked at.
-pub fn limited(retry_after_ms: u64) -> Vec<u8> {
-    let mut out = error(Code::RateLimited, "messages come too fast; this one was not looked at");
+/// Something is wrong that time will change.
+pub fn limited(message: &str, retry_after_ms: u64) -> Vec<u8> {
+    let mut out = error(Code::RateLimited, message);
     out.pop();
     put(&mut out, &format!(",\"retry_after\":{:.3}}}", retry_after_ms as f64 / 1000.0));
     out

@@ -28,7 +28,7 @@ impl Events {
 impl Dialect for Events {
     fn opened(&mut self, host: &mut dyn Host) {
         let view = view(self.transport, self.is_single);
-        let (mut granted, mut denied, mut lost) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut granted, mut denied, mut lost, mut full) = (Vec::new(), Vec::new(), Vec::new(), None);
         for Part { channel, start, filter } in std::mem::take(&mut self.parts) {
             match host.subscribe(&Subscribe { start, filter, ..Subscribe::new(channel.topic(), view) }) {
                 Ok(outcome) => {
@@ -36,11 +36,17 @@ impl Dialect for Events {
                     lost.extend((!outcome.recovered).then_some((channel, outcome)));
                 }
                 Err(Refusal::Topic(_)) => return host.close(Disconnect::Internal),
-                Err(_) => denied.push(channel.name()),
+                Err(refusal) => {
+                    denied.push(channel.name());
+                    full = full.or(refusal.retry_after_ms().map(|wait_ms| (refusal.to_string(), wait_ms)));
+                }
             }
         }
         let id = positions(host.places().iter().map(|(topic, offset)| (&**topic, *offset)));
         host.send_at("subscribed", &id, &messages::subscribed(&granted, &denied));
+        if let Some((why, wait_ms)) = full {
+            host.send("error", &messages::limited(&why, wait_ms));
+        }
         for (channel, outcome) in lost {
             host.send("gap", &messages::not_recovered(channel, &outcome));
         }

@@ -82,10 +82,10 @@ pub fn error(time_ms: u64, text: &str) -> Vec<u8> {
     })
 }
 
-/// A message that was not looked at.
-pub fn limited(time_ms: u64, retry_after_ms: u64) -> Vec<u8> {
+/// Something is wrong that time will change.
+pub fn limited(time_ms: u64, text: &str, retry_after_ms: u64) -> Vec<u8> {
     message("error", time_ms, |out| {
-        put_string(out, "{\"message\":", "Messages come too fast; this one was not looked at");
+        put_string(out, "{\"message\":", text);
         put(out, &format!(",\"retry_after\":{:.3}}}", retry_after_ms as f64 / 1000.0));
     })
 }
