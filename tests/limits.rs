@@ -5,6 +5,8 @@
 
 #[path = "limits/fairness.rs"]
 mod fairness;
+#[path = "limits/places.rs"]
+mod places;
 #[path = "limits/protocols.rs"]
 mod protocols;
 mod support;
