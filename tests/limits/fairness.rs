@@ -1,9 +1,13 @@
 //! Whoever is over every limit at once, and goes on, costs the others nothing but a share of the machine: their events come in
 //! order and without loss, and as soon as they come when the same offender troubles another node of the machine.
 
+use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{Scope, sleep};
 use std::time::{Duration, Instant};
+
+use millrace::wire::websocket::{Opcode, encode_masked};
 
 use super::NDJSON;
 use super::support::{Client, Running, ask, bearer, body, connect_from, eventually, exchange, keys, limited};
@@ -123,9 +127,23 @@ fn messages(node: &Running, stop: &AtomicBool) {
         }
         head.starts_with("HTTP/1.1 101 ")
     });
-    until(stop, || {
-        (0..50).for_each(|_| held.send(r#"{"type":"publish","topic":"theirs","data":1}"#));
-        (0..50).for_each(|_| assert!(!held.text().is_empty()));
+    flood(&held, stop);
+}
+
+/// Sends as fast as the server reads, and takes the answers as fast as they come.
+fn flood(held: &Client, stop: &AtomicBool) {
+    let (mut sink, mut source) = (held.socket.try_clone().unwrap(), held.socket.try_clone().unwrap());
+    let mut block = Vec::new();
+    while block.len() < 64 << 10 {
+        encode_masked(&mut block, Opcode::Text, false, [1, 2, 3, 4], b"{}");
+    }
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut scratch = vec![0; 256 << 10];
+            while source.read(&mut scratch).is_ok_and(|count| count > 0) {}
+        });
+        until(stop, || drop(sink.write_all(&block)));
+        let _gone = sink.shutdown(Shutdown::Both);
     });
 }
 
@@ -146,7 +164,7 @@ fn streams(node: &Running, stop: &AtomicBool) {
     let mut held = std::collections::VecDeque::new();
     until(stop, || {
         let mut socket = connect_from(&format!("127.3.0.{}", held.len() + 1), node);
-        let _sent = std::io::Write::write_all(&mut socket, &ask);
+        let _sent = socket.write_all(&ask);
         held.push_back(socket);
         if held.len() > 20 {
             held.pop_front();
