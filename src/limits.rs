@@ -92,6 +92,8 @@ pub const TURN_LOOKS_MAX: usize = 64 << 10;
 pub const TURN_ADOPT_MAX: usize = 64;
 /// Bytes read from one connection in one turn.
 pub const TURN_READ_BYTES_MAX: usize = 256 << 10;
+/// Messages and control frames taken from one connection in one turn: small ones cost by their number.
+pub const TURN_MESSAGES_MAX: usize = 256;
 /// The shard's read buffer, bytes.
 pub const SCRATCH_BYTES: usize = 64 << 10;
 /// Answers waiting for one client, bytes; a single larger answer may exceed it.

@@ -3,6 +3,12 @@
 #![allow(clippy::disallowed_methods, reason = "tests wait")]
 #![allow(clippy::unwrap_used, reason = "a test that meets something impossible may panic")]
 
+#[path = "limits/fairness.rs"]
+mod fairness;
+#[path = "limits/places.rs"]
+mod places;
+#[path = "limits/protocols.rs"]
+mod protocols;
 mod support;
 
 use std::io::Write;
@@ -134,6 +140,19 @@ fn an_address_connects_so_often() {
     assert_eq!(limited(&server, "connects_per_second_per_address"), 1.0);
     std::thread::sleep(Duration::from_millis(1100));
     assert!(once("127.0.0.2").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn in_a_flood_everybody_refused_is_told() {
+    let server =
+        Running::start("[limits]\nconnects_per_second_per_address = 1\nconnects_burst_per_address = 1");
+    let mut flood: Vec<_> = (0..200).map(|_| connect_from("127.0.0.2", &server)).collect();
+    flood.iter_mut().for_each(|socket| socket.write_all(&ask("/health", "")).unwrap());
+    let heads: Vec<_> = flood.iter_mut().map(support::read_head).collect();
+    let told =
+        heads.iter().filter(|head| head.starts_with("HTTP/1.1 429 ") && head.contains("\r\nretry-after: "));
+    assert!(told.count() >= 198, "{:?}", heads.iter().find(|head| head.is_empty()));
+    assert!(limited(&server, "connects_per_second_per_address") >= 198.0);
 }
 
 #[test]

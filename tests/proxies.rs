@@ -140,7 +140,7 @@ fn forwarded_headers_are_read_from_the_right_and_from_proxies_only() {
 #[test]
 fn limits_of_an_address_hold_for_forwarded_clients() {
     let limits = "[limits]\nconnections_per_ip = 1\nconnects_per_second_per_address = 1\n\
-                  connects_burst_per_address = 2\n";
+                  connects_burst_per_address = 3\n";
     let server = Running::start(&format!("{FORWARDED}{limits}"));
     let sse = |client: &str| {
         let headers = format!("accept: text/event-stream\r\nx-forwarded-for: {client}\r\n");
@@ -165,6 +165,21 @@ fn limits_of_an_address_hold_for_forwarded_clients() {
     eventually("it connects too often", || {
         sse("192.0.2.7").0 == "429" && limited(&server, "connects_per_second_per_address") == 1.0
     });
+}
+
+#[test]
+fn a_stream_that_is_refused_was_a_connect_too() {
+    let limits = "[limits]\nconnects_per_second_per_address = 1\nconnects_burst_per_address = 2\n";
+    let server = Running::start(&format!("{FORWARDED}{limits}{}", keys(&["ann"])));
+    let guess = |accept: &str| {
+        let headers = format!("{}{accept}x-forwarded-for: 192.0.2.7\r\n", bearer("guessed"));
+        exchange(connect_from("127.0.0.2", &server), &ask("/v1/topics/a", &headers))
+    };
+    let stream = "accept: text/event-stream\r\n";
+    assert!(guess(stream).starts_with("HTTP/1.1 401 ") && guess(stream).starts_with("HTTP/1.1 401 "));
+    let third = (0..50).map(|_| guess(stream)).find(|answer| !answer.starts_with("HTTP/1.1 401 ")).unwrap();
+    assert!(third.starts_with("HTTP/1.1 429 ") && third.contains("\r\nretry-after: 1"), "{third}");
+    assert!(guess("").starts_with("HTTP/1.1 401 "), "no stream");
 }
 
 #[test]

@@ -40,7 +40,15 @@ impl Network {
         let address: IpAddr = address.parse().map_err(|_| HINT)?;
         let most = if address.is_ipv4() { 32 } else { 128 };
         let bits = bits.map_or(Ok(most), |bits| bits.parse().map_err(|_| HINT))?;
-        if bits > most { Err(HINT.into()) } else { Ok(Self::Addresses(address, bits)) }
+        if bits > most { Err(HINT.into()) } else { Ok(Self::canonical(address, bits)) }
+    }
+
+    /// Peers that are IPv4 addresses in the clothes of IPv6 (`::ffff:10.0.0.1`) are taken for what they are, so networks must be.
+    fn canonical(address: IpAddr, bits: u8) -> Self {
+        match (address.to_canonical(), bits.checked_sub(96)) {
+            (IpAddr::V4(inner), Some(bits)) if address.is_ipv6() => Self::Addresses(inner.into(), bits),
+            _ => Self::Addresses(address, bits),
+        }
     }
 
     /// Whether a peer is one of these; `None` is one of a Unix socket.
@@ -99,6 +107,8 @@ mod tests {
         assert!(holds("10.1.0.0/16", "10.1.255.1") && !holds("10.1.0.0/16", "10.2.0.1"));
         assert!(holds("0.0.0.0/0", "255.1.2.3") && !holds("0.0.0.0/0", "::1"));
         assert!(holds("fd00::/8", "fdff::1") && !holds("fd00::/8", "fc00::1"));
+        assert!(holds("::ffff:10.0.0.0/104", "10.1.2.3") && holds("::ffff:10.0.0.1", "10.0.0.1"));
+        assert!(!holds("::ffff:10.0.0.0/104", "11.1.2.3") && !holds("::/0", "10.0.0.1"));
         assert!(holds("::/0", "1::") && holds("unix", "no address") && !holds("0.0.0.0/0", "no address"));
     }
 

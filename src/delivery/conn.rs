@@ -312,6 +312,8 @@ pub struct Flags {
     pub overdue: bool,
     /// The peer has sent its close.
     pub peer_closed: bool,
+    /// It stands in the list of those that have more to read.
+    pub unheard: bool,
     /// Its dialect wants to be asked at a time.
     pub alarmed: bool,
     /// A timer of it is on the way that comes up at [`Conn::wakeup_ms`].

@@ -7,7 +7,7 @@ use super::shard::Shard;
 use crate::dialect::Message;
 use crate::engine::Limited;
 use crate::error::Disconnect;
-use crate::limits::{PAUSE_BYTES, SCRATCH_BYTES, TURN_READ_BYTES_MAX};
+use crate::limits::{PAUSE_BYTES, SCRATCH_BYTES, TURN_MESSAGES_MAX, TURN_READ_BYTES_MAX};
 use crate::metrics::{Eviction, Limit};
 use crate::wire::websocket::{self, Incoming, Input, Intake};
 
@@ -15,6 +15,8 @@ use crate::wire::websocket::{self, Incoming, Input, Intake};
 pub(super) struct Reader {
     scratch: Box<[u8]>,
     intake: Intake,
+    /// How many more messages the connection may have looked at in its turn.
+    left: usize,
     /// Connections that have more to read than their turn allowed.
     more: Vec<u32>,
 }
@@ -22,7 +24,7 @@ pub(super) struct Reader {
 impl Reader {
     pub fn new(message_bytes: usize) -> Self {
         let scratch = vec![0; SCRATCH_BYTES].into_boxed_slice();
-        Self { scratch, intake: Intake::new(message_bytes), more: Vec::new() }
+        Self { scratch, intake: Intake::new(message_bytes), left: 0, more: Vec::new() }
     }
 }
 
@@ -34,35 +36,67 @@ impl<N: Net> Shard<N> {
     /// Goes on with those whose turn was over before their socket was empty.
     pub(super) fn read_more(&mut self) {
         let more = self.reader.as_mut().map(|reader| std::mem::take(&mut reader.more));
-        more.into_iter().flatten().for_each(|id| self.readable(id as usize));
+        for id in more.into_iter().flatten() {
+            if let Some(conn) = self.conns.get_mut(id as usize) {
+                conn.flags.unheard = false;
+                self.readable(id as usize);
+            }
+        }
     }
 
-    /// The socket has something to read, or its end.
+    /// Has a connection read on in the next turn; once, however many ask for it.
+    fn read_later(&mut self, id: u32) {
+        let (Some(reader), Some(conn)) = (&mut self.reader, self.conns.get_mut(id as usize)) else { return };
+        if !std::mem::replace(&mut conn.flags.unheard, true) {
+            reader.more.push(id);
+        }
+    }
+
+    /// The socket has something to read, or its end. Who has had its turn already waits for the next.
     pub fn readable(&mut self, token: usize) {
+        if self.conns.get(token).is_some_and(|conn| conn.flags.unheard) {
+            return;
+        }
         let Some(mut reader) = self.reader.take() else { return };
+        reader.left = TURN_MESSAGES_MAX;
+        self.hear_kept(token, &mut reader);
+        let drained = self.read(token, &mut reader);
+        self.reader = Some(reader);
+        if !drained {
+            self.read_later(token as u32);
+        }
+    }
+
+    /// What an earlier turn has read and not looked at.
+    fn hear_kept(&mut self, token: usize, reader: &mut Reader) {
+        if self.wants_input(token)
+            && let Some(mut waiting) = self.conns[token].waiting.take()
+        {
+            self.feed(token as u32, reader, &mut waiting.unread);
+        }
+    }
+
+    /// Whether nothing is left that is wanted now.
+    fn read(&mut self, token: usize, reader: &mut Reader) -> bool {
         let mut left = TURN_READ_BYTES_MAX;
-        let drained = loop {
+        loop {
             if !self.wants_input(token) {
-                break true;
+                return true;
+            }
+            if left == 0 || reader.left == 0 {
+                return false;
             }
             match self.net.read(&mut self.conns[token].socket, &mut reader.scratch) {
-                Ok(0) => break self.ended(token as u32),
+                Ok(0) => return self.ended(token as u32),
                 Ok(count) => {
-                    self.decode(token as u32, &mut reader, count);
+                    self.decode(token as u32, reader, count);
                     left = left.saturating_sub(count);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => break self.ended(token as u32),
+                Err(_) => return self.ended(token as u32),
             }
-            if left == 0 {
-                break false;
-            }
-        };
-        if !drained {
-            reader.more.push(token as u32);
         }
-        self.reader = Some(reader);
     }
 
     fn wants_input(&self, token: usize) -> bool {
@@ -78,19 +112,24 @@ impl<N: Net> Shard<N> {
 
     fn decode(&mut self, id: u32, reader: &mut Reader, count: usize) {
         self.metrics.bytes_in.bump(count as u64);
-        let Reader { scratch, intake, .. } = reader;
-        self.feed(id, intake, &mut scratch[..count]);
+        let mut scratch = std::mem::take(&mut reader.scratch);
+        self.feed(id, reader, &mut scratch[..count]);
+        reader.scratch = scratch;
     }
 
     /// Takes what came behind the request.
     pub(super) fn received(&mut self, id: u32, bytes: &mut [u8]) {
         if let Some(mut reader) = self.reader.take() {
-            self.feed(id, &mut reader.intake, bytes);
+            reader.left = TURN_MESSAGES_MAX;
+            self.feed(id, &mut reader, bytes);
             self.reader = Some(reader);
+            if self.conns[id as usize].waiting.is_some() {
+                self.read_later(id);
+            }
         }
     }
 
-    fn feed(&mut self, id: u32, intake: &mut Intake, bytes: &mut [u8]) {
+    fn feed(&mut self, id: u32, reader: &mut Reader, bytes: &mut [u8]) {
         let conn = &mut self.conns[id as usize];
         conn.heard_ms = self.now.millis() as u32;
         conn.flags.pinged = false;
@@ -99,13 +138,16 @@ impl<N: Net> Shard<N> {
         }
         let mut input = Input::new(bytes);
         loop {
-            if self.conns[id as usize].asked != 0 {
+            if self.conns[id as usize].asked != 0 || reader.left == 0 {
                 self.keep_unread(id, input.rest());
                 break;
             }
             let decoder = &mut self.conns[id as usize].decoder;
-            match decoder.next(&mut input, intake) {
-                Ok(Some(incoming)) => self.incoming(id, incoming),
+            match decoder.next(&mut input, &mut reader.intake) {
+                Ok(Some(incoming)) => {
+                    reader.left -= 1;
+                    self.incoming(id, incoming);
+                }
                 Ok(None) => break,
                 Err(violation) => {
                     if violation.code() == 1009 {
@@ -119,7 +161,7 @@ impl<N: Net> Shard<N> {
         self.pause_if_full(id);
     }
 
-    /// Keeps what has been read, at most one buffer of the shard, until an answer comes: nothing more is read.
+    /// Keeps what has been read, at most one buffer of the shard, until an answer comes or the next turn: nothing more is read.
     fn keep_unread(&mut self, id: u32, rest: &[u8]) {
         if !rest.is_empty() {
             self.conns[id as usize].waiting.get_or_insert_default().unread.extend_from_slice(rest);
@@ -131,9 +173,7 @@ impl<N: Net> Shard<N> {
         if let Some(mut waiting) = self.conns[id as usize].waiting.take() {
             self.received(id, &mut waiting.unread);
         }
-        if let Some(reader) = &mut self.reader {
-            reader.more.push(id);
-        }
+        self.read_later(id);
     }
 
     /// Nothing is left to say to a client: its input is read whatever it waited for, since its own close is in there.
@@ -202,10 +242,8 @@ impl<N: Net> Shard<N> {
 
     pub(super) fn resume_reading(&mut self, id: u32) {
         let conn = &mut self.conns[id as usize];
-        if std::mem::take(&mut conn.flags.paused)
-            && let Some(reader) = &mut self.reader
-        {
-            reader.more.push(id);
+        if std::mem::take(&mut conn.flags.paused) {
+            self.read_later(id);
         }
     }
 }

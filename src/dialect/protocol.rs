@@ -101,6 +101,8 @@ pub type Open = Box<dyn FnOnce(Transport) -> Box<dyn Dialect> + Send>;
 pub enum Reply {
     /// It becomes a WebSocket. The connection has the identity of the call, or is [`Identity::nobody`].
     WebSocket(Open),
+    /// It becomes a WebSocket that ends as soon as it has told the client why it is refused.
+    Refused(Open, Fault),
     /// It becomes a stream of server-sent events.
     Sse(Open),
     /// A JSON answer.
@@ -115,6 +117,9 @@ pub enum Reply {
     /// Ask again when one of these topics has news, or, with [`Call::waited`], after so many seconds.
     Wait(Vec<Arc<Topic>>, u64),
 }
+
+/// The code of a [`Fault`] that stands for a protocol's own bound on its connections.
+pub const TOO_MANY: &str = "too_many";
 
 /// Why a request is not served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,7 +160,7 @@ impl Fault {
 
     /// Too many or too fast.
     pub fn limited(message: impl Into<String>, retry_after_ms: u64) -> Self {
-        Self { retry_after_ms: Some(retry_after_ms), ..Self::new(429, "too_many", message) }
+        Self { retry_after_ms: Some(retry_after_ms), ..Self::new(429, TOO_MANY, message) }
     }
 
     /// The path is right, the method is not.

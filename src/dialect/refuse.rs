@@ -49,7 +49,7 @@ impl Refuse {
     pub fn web_socket(self, why: Disconnect, message: Option<Vec<u8>>, fault: Fault) -> Result<Reply, Fault> {
         match self {
             Self::Http => Err(fault),
-            Self::Close => Ok(Reply::WebSocket(Box::new(|_| Box::new(Refused { message, why })))),
+            Self::Close => Ok(Reply::Refused(Box::new(|_| Box::new(Refused { message, why })), fault)),
         }
     }
 }

@@ -4,6 +4,10 @@
 use super::topic::Now;
 use crate::sync::{AtomicU64, Ordering};
 
+/// Longest time in which a bucket fills, nanoseconds (about nine years): with twice this no sum below can overflow, for a
+/// process that is older than that.
+const FILL_NANOS_MAX: u64 = 1 << 58;
+
 /// How many a bucket lets through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
@@ -15,7 +19,8 @@ impl Rate {
     /// `per_second` on average, and `burst` at once; `None` where nothing is limited.
     pub fn new(per_second: u64, burst: u64) -> Option<Self> {
         let interval_nanos = 1_000_000_000u64.checked_div(per_second)?.max(1);
-        Some(Self { interval_nanos, burst_nanos: interval_nanos.saturating_mul(burst.max(1)) })
+        let burst_nanos = interval_nanos.saturating_mul(burst.max(1)).min(FILL_NANOS_MAX);
+        Some(Self { interval_nanos, burst_nanos })
     }
 
     /// `per_second` on average, and at once `burst`, or where that is 0 as many as in a second; `None` where nothing is
@@ -53,7 +58,7 @@ impl Bucket {
     /// # Errors
     /// None is left.
     pub fn take(&self, wanted: u64, rate: Rate, now: Now) -> Result<u64, Limited> {
-        let now_nanos = now.micros.saturating_mul(1000);
+        let now_nanos = nanos(now);
         let mut full_at = self.0.load(Ordering::Relaxed);
         loop {
             let start = full_at.max(now_nanos);
@@ -84,8 +89,12 @@ impl Bucket {
 
     /// Whether it is as good as a new one.
     pub fn is_full(&self, now: Now) -> bool {
-        self.0.load(Ordering::Relaxed) <= now.micros.saturating_mul(1000)
+        self.0.load(Ordering::Relaxed) <= nanos(now)
     }
+}
+
+fn nanos(now: Now) -> u64 {
+    now.micros.saturating_mul(1000).min(u64::MAX - 2 * FILL_NANOS_MAX)
 }
 
 #[cfg(all(test, not(loom)))]
@@ -111,6 +120,38 @@ mod tests {
         let (bucket, rate) = (Bucket::default(), Rate::new(50, 50).unwrap());
         let passed = (0..10_000u64).filter(|ms| bucket.take(1, rate, at(1000 + ms)).is_ok()).count();
         assert!((545..=550).contains(&passed), "{passed}");
+    }
+
+    #[test]
+    fn the_largest_numbers_do_not_overflow() {
+        let rates = [(1, u64::MAX), (u64::MAX, u64::MAX), (1, 1), (u64::MAX, 1)];
+        for (per_second, burst) in rates {
+            for millis in [0, 1, u64::MAX / 1000] {
+                let (bucket, rate) = (Bucket::default(), Rate::new(per_second, burst).unwrap());
+                assert!(bucket.take(u64::MAX, rate, at(millis)).is_ok(), "{per_second} {burst} {millis}");
+                assert!(bucket.take(1, rate, at(millis)).is_err(), "{per_second} {burst} {millis}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_lags_behind_gives_nothing_twice() {
+        let (bucket, rate) = (Bucket::default(), Rate::new(10, 10).unwrap());
+        assert_eq!(bucket.take(10, rate, at(5000)), Ok(10));
+        assert_eq!(bucket.take(1, rate, at(4000)), Err(Limited { retry_after_ms: 1100 }));
+        assert_eq!(bucket.take(1, rate, at(5099)), Err(Limited { retry_after_ms: 1 }));
+        assert_eq!(bucket.take(10, rate, at(5500)), Ok(5), "neither is anything lost");
+    }
+
+    #[test]
+    fn threads_share_what_there_is() {
+        let (bucket, rate) = (Bucket::default(), Rate::new(1, 1000).unwrap());
+        let taken = std::thread::scope(|scope| {
+            let take = || (0..1000).filter(|_| bucket.take(1, rate, at(1000)).is_ok()).count();
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(take)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
+        });
+        assert_eq!(taken, 1000);
     }
 
     #[test]

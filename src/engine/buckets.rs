@@ -1,5 +1,5 @@
 //! Token buckets by key: of addresses, of credentials. A bucket that is full again is as good as none and is forgotten
-//! before the map grows; beyond [`BUCKETS_MAX`] those that came last share one.
+//! when the next sweep finds it; beyond [`BUCKETS_MAX`] those that came last share one.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -7,6 +7,7 @@ use std::fmt;
 use std::hash::Hash;
 
 use super::bucket::{Bucket, Limited, Rate};
+use super::sweep::Sweep;
 use super::topic::Now;
 use crate::limits::BUCKETS_MAX;
 use crate::sync::{Mutex, lock};
@@ -20,12 +21,15 @@ pub struct Buckets<K>(Mutex<Inner<K>>);
 struct Inner<K> {
     by_key: HashMap<K, Bucket>,
     shared: Bucket,
+    sweep: Sweep,
     swept_ms: u64,
 }
 
 impl<K> Default for Buckets<K> {
     fn default() -> Self {
-        Self(Mutex::new(Inner { by_key: HashMap::new(), shared: Bucket::default(), swept_ms: 0 }))
+        let inner =
+            Inner { by_key: HashMap::new(), shared: Bucket::default(), sweep: Sweep::default(), swept_ms: 0 };
+        Self(Mutex::new(inner))
     }
 }
 
@@ -56,10 +60,14 @@ impl<K: Hash + Eq> Buckets<K> {
 
 impl<K: Hash + Eq> Inner<K> {
     fn make_room(&mut self, now: Now) {
-        let (keys, bound) = (self.by_key.len(), self.by_key.len() >= BUCKETS_MAX);
-        let tired = bound && now.millis() < self.swept_ms + SWEEP_MS;
-        if !tired && (bound || keys == self.by_key.capacity()) {
+        let keys = self.by_key.len();
+        let due = match keys < BUCKETS_MAX {
+            true => self.sweep.is_due(keys),
+            false => now.millis() >= self.swept_ms + SWEEP_MS,
+        };
+        if due {
             self.by_key.retain(|_, bucket| !bucket.is_full(now));
+            self.sweep.done(self.by_key.len());
             self.swept_ms = now.millis();
         }
     }

@@ -17,6 +17,7 @@ pub mod presence;
 pub mod publish;
 pub mod registry;
 pub mod ring;
+pub mod sweep;
 pub mod topic;
 pub mod traffic;
 

@@ -1,6 +1,6 @@
 //! Listeners and what becomes of an accepted socket.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use super::admission::Full;
 use super::answer::Fault;
 use super::node::Node;
 use super::proxies::Peer;
-use super::socket::LazyTcp;
+use super::socket::{Ahead, LazyTcp, Reclaim};
 use super::takeover;
 use crate::config::{Delivery, Listen};
-use crate::delivery::{Leases, sys};
+use crate::delivery::{Leases, Socket, sys};
 use crate::dialect::protocol;
 use crate::limits::{
     ACCEPT_PAUSE_MS, DEFER_ACCEPT_SECONDS, LISTEN_BACKLOG, REFUSED_LINGER_MAX, REFUSED_LINGER_MS,
@@ -188,12 +188,17 @@ fn start(
     });
 }
 
-/// Refused connections that linger; a flood of them is cut at once.
+/// Refused connections that linger; in a flood the others are told without waiting.
 static LINGERING: Semaphore = Semaphore::const_new(REFUSED_LINGER_MAX);
 
 #[allow(clippy::disallowed_methods, reason = "drain waits for `alive`, which the task holds")]
 fn refuse(socket: Accepted, full: Full, alive: mpsc::Sender<()>) {
-    let Ok(place) = LINGERING.try_acquire() else { return };
+    let Ok(place) = LINGERING.try_acquire() else {
+        return match socket {
+            Accepted::Tcp(socket) => say_at_once(socket, full),
+            Accepted::Unix(socket) => say_at_once(socket, full),
+        };
+    };
     tokio::spawn(async move {
         match socket {
             Accepted::Tcp(socket) => say_no(socket, full).await,
@@ -204,9 +209,22 @@ fn refuse(socket: Accepted, full: Full, alive: mpsc::Sender<()>) {
 }
 
 /// As [`refuse`], in the task of the connection.
-pub async fn turn_away(socket: impl AsyncRead + AsyncWrite + Unpin, full: Full) {
-    let Ok(_place) = LINGERING.try_acquire() else { return };
-    say_no(socket, full).await;
+pub async fn turn_away<S: Reclaim>(socket: Ahead<S>, full: Full) {
+    match LINGERING.try_acquire() {
+        Ok(_place) => say_no(socket, full).await,
+        Err(_) => say_at_once(socket.into_parts().0, full),
+    }
+}
+
+/// Says no to a peer that is not given time: what has come of its request is read away, as far as it is short, so that
+/// closing does not reset the connection, and the answer fits a socket that is new. Nobody is left to tell of a failure.
+fn say_at_once(socket: impl Reclaim, full: Full) {
+    let mut scratch = [0; 4096];
+    let answer = refusal(full.into());
+    let _told = socket.reclaim().and_then(|socket| match socket {
+        Socket::Tcp(mut socket) => socket.read(&mut scratch).and_then(|_| socket.write(&answer)),
+        Socket::Unix(mut socket) => socket.read(&mut scratch).and_then(|_| socket.write(&answer)),
+    });
 }
 
 /// Says no without looking at the request: there is no room for it. A peer that goes on is reset after all.

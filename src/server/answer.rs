@@ -148,6 +148,7 @@ impl Fault {
     /// The limit that was run into, where it is counted nowhere else.
     pub fn limit(&self) -> Option<Limit> {
         match self {
+            Self::Protocol(fault) if fault.code == protocol::TOO_MANY => Some(Limit::ConnectionsOfProtocol),
             Self::TooLarge { setting: "limits.event_bytes", .. } => Some(Limit::EventBytes),
             Self::TooLarge { .. } => Some(Limit::BodyBytes),
             _ => None,

@@ -13,8 +13,7 @@ use super::node::Node;
 use super::routes::Call;
 use super::{assembly, consult, publish, query, streams};
 use crate::auth::{AuthError, Permits, Verdict};
-use crate::dialect::Transport;
-use crate::dialect::protocol::{self, Method, Protocols, Reply};
+use crate::dialect::protocol::{self, Method, Open, Protocols, Reply};
 use crate::error::Disconnect;
 
 /// What has become known since the request was first put to its protocol.
@@ -149,9 +148,10 @@ fn carry_out(node: &Node, call: &Call, reply: Reply) -> Result<Answer, Fault> {
                     let answer = streams::seated(call, (transport, head), open(transport), user);
                     Ok(answer.refused_by(assembly::refuse(&node.config)))
                 }
-                Err(crowded) => refuse(node, call, (transport, head), crowded),
+                Err(crowded) => refuse(node, call, crowded),
             }
         }
+        Reply::Refused(open, fault) => turn_away(node, call, open, fault),
         Reply::Sse(open) => {
             let (transport, head) = streams::event_stream(call);
             streams::stream(node, call, (transport, head), open(transport))
@@ -168,15 +168,41 @@ fn carry_out(node: &Node, call: &Call, reply: Reply) -> Result<Answer, Fault> {
 }
 
 /// Says no to a client that wants a WebSocket, in the way that the configuration wants.
-fn refuse(
-    node: &Node,
-    call: &Call,
-    (transport, head): (Transport, Vec<u8>),
-    error: AuthError,
-) -> Result<Answer, Fault> {
+fn refuse(node: &Node, call: &Call, error: AuthError) -> Result<Answer, Fault> {
     let why = Disconnect::policy("Connection limit reached");
-    match assembly::refuse(&node.config).web_socket(why, None, error.into())? {
-        Reply::WebSocket(open) => Ok(streams::seated(call, (transport, head), open(transport), None)),
-        _ => Err(error.into()),
+    carry_out(node, call, assembly::refuse(&node.config).web_socket(why, None, error.into())?)
+}
+
+/// Opens a WebSocket that only says no. It is nobody's: it needs no place, and nobody is asked about it.
+fn turn_away(node: &Node, call: &Call, open: Open, fault: protocol::Fault) -> Result<Answer, Fault> {
+    let (transport, mut head) = streams::upgrade(node, call)?;
+    if let Some(wait_ms) = fault.retry_after_ms {
+        hint(&mut head, wait_ms);
+    }
+    if let Some(limit) = Fault::from(fault).limit() {
+        node.limits.of(limit).add(1);
+    }
+    let mut answer = streams::seated(call, (transport, head), open(transport), None);
+    if let Answer::Stream(takeover) = &mut answer {
+        takeover.identity = Arc::clone(&node.nobody);
+    }
+    Ok(answer)
+}
+
+/// Says in the head of a response when to come again. The close that follows has no room for it.
+fn hint(head: &mut Vec<u8>, wait_ms: u64) {
+    head.truncate(head.len().saturating_sub(2));
+    head.extend_from_slice(format!("retry-after: {}\r\n\r\n", wait_ms.div_ceil(1000)).as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_is_the_last_header() {
+        let mut head = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n".to_vec();
+        hint(&mut head, 1001);
+        assert!(head.ends_with(b"\r\nupgrade: websocket\r\nretry-after: 2\r\n\r\n"));
     }
 }

@@ -72,7 +72,9 @@ fn hops(header: ForwardedHeader, headers: &HeaderMap) -> impl Iterator<Item = Op
     };
     let lines = headers.get_all(name).into_iter().rev();
     let lines = lines.filter(move |_| header != ForwardedHeader::None);
-    lines.flat_map(|line| line.to_str().unwrap_or("?").rsplit(',')).map(move |hop| read(hop.trim()))
+    // Each for itself: what a client has written further left need not even be text.
+    let hops = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    hops.map(move |hop| read(std::str::from_utf8(hop).ok()?.trim()))
 }
 
 /// An address, perhaps with a port.
@@ -134,7 +136,7 @@ mod tests {
     fn found(header: ForwardedHeader, peer: &str, lines: &[(&'static str, &str)]) -> String {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
-            headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+            headers.append(HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         let proxies = proxies(header);
         let client = proxies.client(proxies.peer(peer.parse().ok()), &headers);
@@ -161,6 +163,18 @@ mod tests {
         assert_eq!(x("::ffff:10.0.0.1", &["2001:db8::5"]), "2001:db8::5");
         assert_eq!(x("10.0.0.1", &["[2001:db8::5]:99"]), "2001:db8::5");
         assert_eq!(x("10.0.0.1", &["192.0.2.7:99"]), "192.0.2.7");
+        assert_eq!(x("10.0.0.1", &["::ffff:192.0.2.7, ::ffff:10.0.0.2"]), "192.0.2.7");
+    }
+
+    #[test]
+    fn what_a_client_writes_in_front_does_not_hide_it() {
+        for written in ["ÿþ", "é, 10.0.0.9", "unknown", "\"", "for=\"x", ",,,", "10.0.0.9 10.0.0.9"] {
+            assert_eq!(x("10.0.0.1", &[&format!("{written}, 192.0.2.7")]), "192.0.2.7", "{written}");
+            assert_eq!(f(&[&format!("{written}, for=192.0.2.7")]), "192.0.2.7", "{written}");
+        }
+        let many = ["10.0.0.9"; FORWARDED_HOPS_MAX + 1].join(", ");
+        assert_eq!(x("10.0.0.1", &[&format!("{many}, 192.0.2.7")]), "192.0.2.7");
+        assert_eq!(x("10.0.0.1", &[&many]), "10.0.0.9+", "proxies all the way");
     }
 
     #[test]

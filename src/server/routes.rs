@@ -135,6 +135,15 @@ pub async fn route(node: &Arc<Node>, address: Option<IpAddr>, request: Request<I
     }
 }
 
+/// Whether a request is for a stream, as far as that can be seen from outside.
+pub fn asks_for_stream(request: &Request<Incoming>) -> bool {
+    let headers = request.headers();
+    let accepts = |media_type| query::lists(headers, ACCEPT, media_type);
+    query::lists(headers, UPGRADE, "websocket")
+        || accepts("text/event-stream")
+        || accepts("application/x-ndjson")
+}
+
 /// Reads away what a handler has left of a body, so that the connection can be used again and the answer is not
 /// overtaken by a reset; `false` when there is too much of it.
 async fn discard(body: &mut Incoming) -> bool {

@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -29,6 +30,7 @@ use crate::auth::Identity;
 use crate::delivery::{Consulted, Handoff, Leases};
 use crate::dialect::refuse::Refuse;
 use crate::dialect::{Dialect, Transport, protocol};
+use crate::engine::Lease;
 use crate::metrics::{Limit, LimitMetrics};
 
 /// A stream that begins: everything about it but the socket.
@@ -199,19 +201,32 @@ async fn respond(
     let client = node.proxies.client(peer, request.headers());
     // Whoever is its own peer was counted when it came.
     let newcomer = client.address.filter(|_| peer.trusted && !client.trusted);
-    let place = match node.admission.place(newcomer) {
+    let connects = routes::asks_for_stream(&request);
+    let place = match admit_request(&node, newcomer, connects) {
         Ok(place) => place,
-        Err(full) => return Ok(Fault::from(protocol::Fault::from(full)).response()),
+        Err(full) => return Ok(refusal(full)),
     };
     match routes::route(&node, client.address, request).await {
         Answer::Response(response) => Ok(response),
         Answer::Stream(mut takeover) => {
-            if let Err(full) = node.admission.connect(newcomer, node.clock.now()) {
-                return Ok(Fault::from(protocol::Fault::from(full)).response());
+            // One that does not look like a stream from outside.
+            if let Err(full) = node.admission.connect(newcomer.filter(|_| !connects), node.clock.now()) {
+                return Ok(refusal(full));
             }
             takeover.leases.places.extend(place);
             *crate::sync::lock(&left) = Some(*takeover);
             pending().await
         }
     }
+}
+
+/// Counts a request of a client that comes through a proxy, before anything is done for it; one for a stream is a connection
+/// that it opens.
+fn admit_request(node: &Node, newcomer: Option<IpAddr>, connects: bool) -> Result<Option<Lease>, Full> {
+    node.admission.connect(newcomer.filter(|_| connects), node.clock.now())?;
+    node.admission.place(newcomer)
+}
+
+fn refusal(full: Full) -> Response<Body> {
+    Fault::from(protocol::Fault::from(full)).response()
 }

@@ -199,7 +199,7 @@ impl Simulated {
             },
         };
         match self.protocols.serve(&call) {
-            Some(Ok(Reply::WebSocket(open) | Reply::Sse(open))) => open(transport),
+            Some(Ok(Reply::WebSocket(open) | Reply::Refused(open, _) | Reply::Sse(open))) => open(transport),
             Some(_) => panic!("{} is no stream", request.path),
             None => native(transport, request.path, &request.query),
         }

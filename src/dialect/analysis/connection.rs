@@ -47,10 +47,11 @@ impl Connection {
         Self { shared, transport, wanted: Some(Box::new(wanted)), end_ms: 0, ping_at_ms: 0 }
     }
 
+    /// Its own place first: who finds none in its analysis takes none from the others while it leaves.
     fn take_places(&self, topic: &str, host: &mut dyn Host) -> bool {
         let settings = &self.shared.settings;
         let name = count_name(id_of(topic).unwrap_or_default());
-        host.take_place(ALL, settings.connections_in_all) && host.take_place(&name, settings.connections)
+        host.take_place(&name, settings.connections) && host.take_place(ALL, settings.connections_in_all)
     }
 
     fn begin(&mut self, wanted: &Wanted, outcome: &Outcome, host: &mut dyn Host) {

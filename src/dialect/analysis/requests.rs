@@ -10,7 +10,7 @@ use super::progress::Progress;
 use super::{ALL, PREFIX, Shared, count_name};
 use crate::auth::{Action, AuthError};
 use crate::dialect::Start;
-use crate::dialect::protocol::{Call, Fault, Method, Reply};
+use crate::dialect::protocol::{Call, Fault, Method, Reply, TOO_MANY};
 use crate::engine::TopicError;
 use crate::engine::name::validate;
 use crate::error::Disconnect;
@@ -105,7 +105,7 @@ fn check_room(shared: &Shared, id: &str, call: &Call<'_>) -> Result<(), Refused>
         return Ok(());
     };
     let message = "there are as many connections as there may be; try again later";
-    let fault = Fault { retry_after_ms: Some(NO_PLACE_MS), ..Fault::new(status, "too_many", message) };
+    let fault = Fault { retry_after_ms: Some(NO_PLACE_MS), ..Fault::new(status, TOO_MANY, message) };
     Err((no_place(), fault))
 }
 

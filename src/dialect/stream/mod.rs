@@ -76,8 +76,9 @@ impl Streams {
         if let Some((why, fault)) = stream.and_then(|stream| forbidden(identity, stream)) {
             return refuse(why, fault);
         }
-        if self.0.refuse == Refuse::Http && self.is_full(call, identity) {
-            return Err(Fault::limited(connection::FULL, RETRY_AFTER_SECONDS * 1000));
+        if self.is_full(call, identity) {
+            let fault = Fault::limited(connection::FULL, RETRY_AFTER_SECONDS * 1000);
+            return refuse(Disconnect::policy(connection::FULL), fault);
         }
         let start = match start(call, stream) {
             Ok(start) => start,
