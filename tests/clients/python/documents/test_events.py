@@ -104,8 +104,10 @@ import json, websockets
 session_id = "session-123"
 async def stream_events(session_id):
     async with websockets.connect({address(server)!r}) as socket:
-        for _ in range(2):
-            yield json.loads(await socket.recv())
+        count = 0
+        while count < 3:
+            yield (batch := json.loads(await socket.recv()))
+            count += batch["count"]
 def analyze_bottlenecks(events): show("analyze", [event["event_id"] for event in events])
 """
     client = play(server, "events_all_for_analysis", before=given)
