@@ -107,6 +107,7 @@ async fn wait(
     let mut over = std::pin::pin!(over);
     loop {
         bell.clear();
+        node.authority.still_good(&call.identity)?;
         let reply = ask(node, path, call, verdict, &so_far).ok_or(Fault::NotFound("nothing is here"))?;
         match reply? {
             Reply::Wait(..) if !so_far.waited => {

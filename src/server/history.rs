@@ -32,6 +32,7 @@ pub async fn page(node: &Arc<Node>, call: &Call, name: &str) -> Result<Answer, F
         let wait = Duration::from_secs(wanted.wait_seconds);
         // After the wait the page is empty, which is an answer.
         let _elapsed = tokio::time::timeout(wait, wait_for(&topic, &outcome, &wanted, &mut found)).await;
+        node.authority.still_good(&call.identity)?;
     }
     Ok(Answer::Response(json(StatusCode::OK, write_page(&topic, &outcome, &found))))
 }

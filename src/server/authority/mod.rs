@@ -135,6 +135,18 @@ impl Authority {
         Ok(self.inner.credentials.issue(identity, random, self.time())?)
     }
 
+    /// Whether somebody who was let in is still to be answered, after a wait.
+    ///
+    /// # Errors
+    /// The credential has ended since, or was revoked.
+    pub fn still_good(&self, identity: &Identity) -> Result<(), AuthError> {
+        let unix_ms = self.unix_ms();
+        if identity.has_expired(unix_ms) {
+            return Err(AuthError::Expired);
+        }
+        if self.is_revoked(identity, unix_ms) { Err(AuthError::Revoked) } else { Ok(()) }
+    }
+
     /// What is known without asking anybody.
     pub fn credentials(&self) -> &Credentials {
         &self.inner.credentials
