@@ -204,7 +204,12 @@ impl<N: Net> Shard<N> {
 
     fn message(&mut self, id: u32, message: Message<'_>) {
         self.metrics.messages_in.bump(1);
-        self.conns[id as usize].spoke_ms = self.now.millis() as u32;
+        let conn = &mut self.conns[id as usize];
+        conn.spoke_ms = self.now.millis() as u32;
+        // The timer that says so may come up to a tick later.
+        if conn.identity.has_expired(self.now.unix_ms) {
+            return self.close(id, Disconnect::Expired);
+        }
         match self.too_fast(id) {
             None => self.hand_on(id, message),
             Some(limited) => {

@@ -289,9 +289,9 @@ async fn identify(node: &Node, headers: &HeaderMap, query: Option<&str>) -> Resu
 }
 
 fn check_origin(node: &Node, headers: &HeaderMap) -> Result<(), Fault> {
-    // One that is no text is nobody's.
-    let origin = headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or("null"));
-    if origin.is_none_or(|origin| node.origins.allow(origin, query::header(headers, HOST))) {
+    // One that is no text is nobody's, and no browser names two.
+    let mut origins = headers.get_all(ORIGIN).iter().map(|origin| origin.to_str().unwrap_or("null"));
+    if origins.all(|origin| node.origins.allow(origin, query::header(headers, HOST))) {
         return Ok(());
     }
     node.authority.metrics().refused[Refused::Origin as usize].add(1);

@@ -120,14 +120,15 @@ fn sse(server: &Running, headers: &str) -> u16 {
 fn pages_of_listed_origins_may_open_streams() {
     let server = Running::start(&format!("[auth]\norigins = [\"https://app.example.com\"]\n{KEYS}"));
     assert_eq!(statuses(&server, "https://app.example.com"), [101, 200, 200]);
-    for other in ["https://evil.example.com", "null", "http://app.example.com", "http://test"] {
+    let two = "https://app.example.com\r\norigin: https://evil.example.com";
+    for other in ["https://evil.example.com", "null", "http://app.example.com", "http://test", two] {
         assert_eq!(statuses(&server, other), [403, 403, 200], "{other}");
     }
     assert_eq!(
         (handshake(&server, "/v1/topics/a?token=def", "").0, sse(&server, &bearer("def"))),
         (101, 200)
     );
-    assert_eq!(crate::metric(&server, "millrace_auth_refused_total{reason=\"origin\"} "), 8);
+    assert_eq!(crate::metric(&server, "millrace_auth_refused_total{reason=\"origin\"} "), 10);
 }
 
 #[test]

@@ -33,12 +33,17 @@ export class Browser {
     response.writeHead(page ? 200 : 404, { 'Content-Type': 'text/html; charset=utf-8' }).end(page);
   }
 
-  /** Opens a page with these scripts; what it writes to its console is taken line by line. */
-  async play(server, { names = {}, calls = [], ...play }) {
+  /**
+   * Opens a page with these scripts; what it writes to its console is taken line by line. With `own` it is one of the
+   * server's own origin, as behind a proxy that serves both.
+   */
+  async play(server, { names = {}, calls = [], own = false, ...play }) {
     const number = this.pages.push(html(names, calls, scripts(server, play))) - 1;
     const context = await this.chromium.newContext();
     this.contexts.push(context);
-    return new Page(await context.newPage()).open(`${this.origin}/${number}`);
+    const url = `${own ? server.url : this.origin}/${number}`;
+    if (own) await context.route(url, (route) => route.fulfill({ contentType: 'text/html', body: this.pages[number] }));
+    return new Page(await context.newPage()).open(url);
   }
 
   /** Closes the pages of one story. */

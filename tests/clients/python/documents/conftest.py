@@ -4,9 +4,7 @@ import hashlib
 import pathlib
 
 import pytest
-from snippet import PYTHONS, TOKEN, Client, snippet
-
-BACKEND = "the-key-of-a-backend"
+from snippet import BACKEND, PYTHONS, TOKEN, Client, snippet
 
 
 def key(name, token, *lines):

@@ -14,13 +14,18 @@ FOLDER = ROOT / "tests/clients/documents"
 HERE = pathlib.Path(__file__).parent
 WEBSOCKETS_13 = os.environ.get("PYTHON_WITH_WEBSOCKETS_13", str(ROOT / "target/venv-websockets-13/bin/python"))
 PYTHONS = {"websockets-13": WEBSOCKETS_13, "websockets-newest": sys.executable}
-TOKEN = "the-key-of-a-client"
+TOKEN, BACKEND = "the-key-of-a-client", "the-key-of-a-backend"
+GUIDE = ROOT / "docs/PROTOCOLS.md"
 
 
 def snippet(name, server, python="websockets-newest", token=TOKEN):
-    """The text of a snippet with host, port and token filled in; for the newest `websockets` also the name that
-    `extra_headers` was given in version 14."""
-    text = (FOLDER / name).read_text()
+    """The text of a snippet, filled in."""
+    return filled((FOLDER / name).read_text(), server, python, token)
+
+
+def filled(text, server, python="websockets-newest", token=TOKEN):
+    """A text with host, port and token of a server; for the newest `websockets` also the name that `extra_headers` was
+    given in version 14."""
     address = server.url.removeprefix("http://")
     changes = {
         "wss://api.resonantgenesis.xyz": f"ws://{address}",
@@ -33,6 +38,12 @@ def snippet(name, server, python="websockets-newest", token=TOKEN):
     for written, meant in changes.items():
         text = text.replace(written, meant)
     return text
+
+
+def guide(section, language, server):
+    """The examples of a section of docs/PROTOCOLS.md in a language, with host and port filled in."""
+    text = GUIDE.read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
+    return [filled(block.split("\n```")[0], server) for block in text.split(f"\n```{language}\n")[1:]]
 
 
 class Client:

@@ -104,8 +104,10 @@ import json, websockets
 session_id = "session-123"
 async def stream_events(session_id):
     async with websockets.connect({address(server)!r}) as socket:
-        for _ in range(2):
-            yield json.loads(await socket.recv())
+        count = 0
+        while count < 3:
+            yield (batch := json.loads(await socket.recv()))
+            count += batch["count"]
 def analyze_bottlenecks(events): show("analyze", [event["event_id"] for event in events])
 """
     client = play(server, "events_all_for_analysis", before=given)
@@ -124,6 +126,7 @@ def test_the_reconnect_loop_comes_back_after_a_cut(start, play):
         server.publish(TOPIC, event(cut, tool_name=f"after-{cut}"))
         assert client.take(2) == ["Event batch: 1 events", f"  - tool_call: after-{cut}"]
         proxy.cut()
+        server.await_readers(TOPIC, 0)
         # The loop resets its count only when the stream ends without an exception.
         assert client.line() == f"Reconnecting in {2 ** (cut + 1)}s (attempt {cut + 1})"
     proxy.close()

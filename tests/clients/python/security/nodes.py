@@ -25,6 +25,7 @@ KEYS = "\n".join([
     tokens.CONFIG,
     f'[auth]\ncookie = "{COOKIE}"',
     '[namespaces."victim.**"]\npresence = true',
+    "[analysis]\nmax_events_per_second = 0",
     key("backend", BACKEND, role="root", publish=["**"], subscribe=["**"]),
     key("victim", VICTIM, role="admin", publish=["victim.**"], subscribe=["victim.**"], presence=["**"]),
     key("other", OTHER, role="admin", publish=NEAR, subscribe=NEAR),
@@ -37,14 +38,18 @@ def bearer(token):
 
 
 class Node(Server):
-    """A server, and a good client that reads what is published to `good.events`, and nothing else."""
+    """A server with two clients: the victim, whose session has a name that nobody may know, and a good one that reads what is
+    published to `good.events`, and nothing else."""
 
     def __init__(self, config=KEYS, *flags, **options):
         super().__init__(config, *flags, **options)
         self.http.headers.update(bearer(BACKEND))
         self.open = contextlib.ExitStack()
-        self.good = self.open.enter_context(self.websocket(f"/v1/topics/good.events?token={GOOD}"))
+        self.good = self.open.enter_context(self.websocket(f"/v1/topics/good.events?token={GOOD}", ping_interval=None))
         assert receive(self.good)["type"] == "subscribed"
+        # The victim reads nothing, and must not be given up for that.
+        victim = f"/ws/events/{SECRET}?token={BACKEND}"
+        self.open.enter_context(self.websocket(victim, max_queue=None, ping_interval=None))
         self.sent = 0
 
     def check(self):
@@ -56,6 +61,11 @@ class Node(Server):
         event = receive(self.good)
         assert (event["topic"], event["data"]) == ("good.events", {"n": self.sent}), event
         assert time.monotonic() - begun < PATIENCE / 2, "the node is slow"
+
+    def ticket(self, token=BACKEND):
+        answer = self.http.post("/v1/tickets", headers=bearer(token))
+        assert answer.status_code == 200, answer.text
+        return answer.json()["ticket"]
 
     def newest(self, topic):
         return self.http.get(f"/v1/topics/{topic}", params={"limit": 1}).json()["newest"]

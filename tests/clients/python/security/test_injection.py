@@ -4,6 +4,7 @@ import json
 
 import pytest
 from entries import SSE
+from injection import sse_lines
 from nodes import BACKEND, GOOD
 from server import receive
 from wire import Peer, head
@@ -32,17 +33,6 @@ def published(place, text):
     if place == "name in data":
         return {"data": {text: text}}
     return {"data": 1, place: [text] if place == "tags" else text}
-
-
-def sse_lines(stream):
-    """The lines that a parser of SSE sees, chunks taken off; it knows CR, LF and both."""
-    _, _, rest = stream.partition(b"\r\n\r\n")
-    body = b""
-    while rest:
-        size, _, rest = rest.partition(b"\r\n")
-        length = int(size, 16)
-        body, rest = body + rest[:length], rest[length + 2 :]
-    return body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").decode().split("\n")
 
 
 @pytest.mark.parametrize("place", PLACES)

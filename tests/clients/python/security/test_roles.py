@@ -1,11 +1,10 @@
 """What needs a role is not to be had with a grant alone, by whatever path."""
 
-import json
-
 import pytest
 import tokens
-from entries import LOGGED, SSE, Entry, attempt, refused, subscribing, websocket
-from nodes import BACKEND, SECRET, bearer
+from attempts import attempt, refused
+from entries import LOGGED, websocket
+from nodes import SECRET, bearer
 from wire import Peer
 
 LOG = {"topic": "stream.log", "event": LOGGED}

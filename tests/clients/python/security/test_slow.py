@@ -75,6 +75,7 @@ def test_a_crowd_that_connects_and_says_nothing_keeps_nobody_out(start_node):
         for _ in range(CROWD):
             crowd.enter_context(Peer(node))
         until(lambda: serves(node), "a place for somebody who speaks", 20)
+    until(lambda: serves(node), "a place when they have gone", 20)
 
 
 def serves(node):

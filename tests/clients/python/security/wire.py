@@ -15,11 +15,11 @@ TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 
 class Peer:
-    """A socket to a server."""
+    """A socket to a server, from an address of this machine."""
 
-    def __init__(self, node):
+    def __init__(self, node, source=None):
         host, port = node.url.removeprefix("http://").rsplit(":", 1)
-        self.socket = socket.create_connection((host, int(port)), PATIENCE)
+        self.socket = socket.create_connection((host, int(port)), PATIENCE, source_address=source and (source, 0))
         self.seen = b""
         self.ended = False
 
@@ -118,12 +118,16 @@ def closed(stream):
 
 
 def begun(stream):
-    """Whether something has been said: an answer, or the first frame of a stream."""
-    return answered(stream) or bool(frames(stream))
+    """Whether something has been said: an answer, or the first frame or chunk of a stream."""
+    start, _, rest = stream.partition(b"\r\n\r\n")
+    if status(stream) == 101:
+        return bool(frames(stream))
+    return answered(stream) or (b"transfer-encoding: chunked" in start.lower() and bool(rest))
 
 
 def ponged(stream):
-    return PONG in dict(frames(stream))
+    """How many pings have been answered."""
+    return sum(opcode == PONG for opcode, _ in frames(stream))
 
 
 def answered(stream):

@@ -2,8 +2,9 @@
 // started, what happens.
 
 import { stories as analysis } from './analysis.mjs';
+import { stories as channels } from './channels.mjs';
 import { stories as events } from './events.mjs';
 import { stories as stream } from './stream.mjs';
 
-export const stories = [...stream, ...events, ...analysis];
+export const stories = [...stream, ...events, ...channels, ...analysis];
 export { tell } from './tell.mjs';

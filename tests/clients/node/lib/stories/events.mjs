@@ -13,6 +13,7 @@ const FIELDS = [
   'status', 'model', 'parent_event_id', 'execution_duration_seconds', 'cost_tokens', 'feature_id',
 ];
 
+const numbers = (count) => Array.from({ length: count }, (_, n) => n + 1);
 const hostAndPort = (server) => ({ host: '127.0.0.1', port: new URL(server.url).port });
 
 async function eventsConnect(server, play) {
@@ -87,6 +88,21 @@ async function eventsHeartbeat(server, play) {
   }
 }
 
+async function eventsClientConfiguration(server, play) {
+  const address = `${server.url.replace('http', 'ws')}/ws/events/session-123`;
+  const after = `console.log(config);
+    const ws = new WebSocket('${address}?batch_size=' + config.batch_size + '&poll_interval=' + config.batch_window_ms);
+    ws.onmessage = (event) => console.log(JSON.parse(event.data).count);`;
+  const client = await play(server, { snippets: ['events_client_configuration'], after });
+  const [, config] = await client.next();
+  assert.deepEqual(config, { batch_size: 50, batch_window_ms: 50, reconnect_interval_ms: 1000, max_reconnect_attempts: 10 });
+  await server.awaitReaders(SESSION);
+  await server.publishLines(SESSION, ...numbers(120).map((number) => event(number)));
+  const sizes = [];
+  while (sizes.reduce((sum, size) => sum + size, 0) < 120) sizes.push((await client.next())[1]);
+  assert.ok(sizes.length >= 3 && Math.max(...sizes) <= config.batch_size, String(sizes));
+}
+
 const open = () => Server.start();
 
 export const stories = [
@@ -97,4 +113,5 @@ export const stories = [
   ['events: a lost connection comes back', open, eventsReconnect],
   ['events: a drain is a normal close', open, eventsClosedNormally],
   ['events: heartbeats are answered', open, eventsHeartbeat],
+  ['events: the batches that the client asks for', open, eventsClientConfiguration],
 ];
