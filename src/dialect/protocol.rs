@@ -113,17 +113,25 @@ pub struct Fault {
     pub message: String,
     /// After how long the same request may be served.
     pub retry_after_ms: Option<u64>,
+    /// The member of an event that is wrong.
+    pub field: Option<String>,
 }
 
 impl Fault {
     /// A refusal that time does not change.
     pub fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), retry_after_ms: None }
+        Self { status, code, message: message.into(), retry_after_ms: None, field: None }
     }
 
     /// Something in the request is wrong.
     pub fn bad(parameter: &str, problem: impl std::fmt::Display) -> Self {
         Self::new(400, "invalid_parameter", format!("{parameter}: {problem}"))
+    }
+
+    /// An event does not fit the data model of its topic.
+    pub fn misfit(misfit: Misfit) -> Self {
+        let fault = Self::new(422, "invalid_event", misfit.to_string());
+        Self { field: Some(misfit.field), ..fault }
     }
 
     /// The credential does not allow it.

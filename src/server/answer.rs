@@ -125,6 +125,15 @@ impl Fault {
         }
     }
 
+    /// The member of an event that is wrong.
+    fn field(&self) -> Option<&str> {
+        match self {
+            Self::Event(Unplaced::Misfit(misfit)) => Some(&misfit.field),
+            Self::Protocol(fault) => fault.field.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The limit that was run into, where it is counted nowhere else.
     pub fn limit(&self) -> Option<Limit> {
         match self {
@@ -140,9 +149,9 @@ impl Fault {
         write_string(&mut out, self.code());
         out.extend_from_slice(b",\"message\":");
         write_string(&mut out, &self.to_string());
-        if let Self::Event(Unplaced::Misfit(misfit)) = self {
+        if let Some(field) = self.field() {
             out.extend_from_slice(b",\"field\":");
-            write_string(&mut out, &misfit.field);
+            write_string(&mut out, field);
         }
         if let Some(millis) = self.retry_after_ms() {
             write_retry_after(&mut out, millis);

@@ -1,6 +1,6 @@
 //! The texts that one client alone gets.
 
-use crate::json::text::{write_string, write_u64};
+use crate::json::text::{write_retry_after, write_string, write_u64};
 use crate::json::time;
 
 pub(super) fn put(out: &mut Vec<u8>, text: &str) {
@@ -78,7 +78,7 @@ pub(super) fn error(code: &str, message: &str, retry_after_ms: Option<u64>) -> V
     put_string(&mut out, "{\"type\":\"error\",\"code\":", code);
     put_string(&mut out, ",\"message\":", message);
     if let Some(millis) = retry_after_ms {
-        put(&mut out, &format!(",\"retry_after\":{:.3}", millis as f64 / 1000.0));
+        write_retry_after(&mut out, millis);
     }
     out.push(b'}');
     out
