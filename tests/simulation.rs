@@ -25,6 +25,10 @@ mod log;
 mod net;
 #[path = "simulation/parse.rs"]
 mod parse;
+#[path = "simulation/protocols.rs"]
+mod protocols;
+#[path = "simulation/readers.rs"]
+mod readers;
 #[path = "simulation/rng.rs"]
 mod rng;
 #[path = "simulation/scenarios.rs"]
