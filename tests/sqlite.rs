@@ -49,6 +49,54 @@ fn what_older_files_lack_is_null() {
     assert_eq!(event["timestamp"].as_str().unwrap().len(), "2024-01-16T12:00:00.000Z".len());
 }
 
+/// The columns that an event comes from, a value of each, and what an event says where there is none.
+const COLUMNS: [(&str, &str, &str); 15] = [
+    ("event_id", "'e'", "\"row-1\""),
+    ("agent_id", "'a'", "\"unknown\""),
+    ("event_type", "'start'", "\"unknown\""),
+    ("timestamp", "'2024-01-16 12:00:00'", "\"2024-01-16T11:00:00.000Z\""),
+    ("tool_name", "'Edit'", "null"),
+    ("input_summary", "'i'", "null"),
+    ("output_summary", "'o'", "null"),
+    ("session_id", "'s'", "\"unknown\""),
+    ("status", "'completed'", "null"),
+    ("model", "'m'", "null"),
+    ("parent_event_id", "'p'", "null"),
+    ("execution_duration_seconds", "0.5", "0.0"),
+    ("cost_tokens", "5", "0"),
+    ("feature_id", "'f'", "null"),
+    ("created_at", "'2024-01-16 11:00:00'", "null"),
+];
+
+/// The one event of a table with all columns but one, in another order than usual and with some that nobody knows.
+fn event_without(missing: &str) -> serde_json::Value {
+    let columns: Vec<_> = COLUMNS.iter().rev().filter(|(name, ..)| *name != missing).collect();
+    let join = |part: fn(&(&str, &str, &str)) -> String| {
+        columns.iter().map(|c| part(c)).collect::<Vec<_>>().join(", ")
+    };
+    let (names, values) = (join(|(name, ..)| name.to_string()), join(|(_, value, _)| value.to_string()));
+    let (follow, _database) = Follow::with(&format!(
+        "CREATE TABLE agent_events (novel TEXT, {names}, context JSON); INSERT INTO agent_events ({names}, context) VALUES ({values}, '[1]')"
+    ));
+    follow.settled(1).remove(0)
+}
+
+#[test]
+fn a_file_of_any_age_is_read_whichever_column_it_lacks() {
+    let whole = event_without("");
+    assert_eq!(
+        (&whole["status"], &whole["cost_tokens"], &whole["context"]),
+        (&json!("completed"), &json!(5), &json!([1]))
+    );
+    for (name, _, otherwise) in COLUMNS {
+        let mut expected = whole.clone();
+        if name != "created_at" {
+            expected[name] = serde_json::from_str(otherwise).unwrap();
+        }
+        assert_eq!(event_without(name), expected, "without {name}");
+    }
+}
+
 #[test]
 fn columns_and_tables_may_come_later() {
     let (follow, database) = Follow::with(OLDEST);
