@@ -115,35 +115,35 @@ topics: Server-Sent Events, NDJSON, WebSocket, what is kept, publishing, a clien
 
   curl -N -H 'Accept: text/event-stream' '{url}/v1/topics/{tokens}'
   curl -N -H 'Accept: application/x-ndjson' '{url}/v1/topics/{logs}'
-  websocat '{socket}/v1/topics/{planner}'
+  {program} connect '{socket}/v1/topics/{planner}'
   curl '{url}/v1/topics/{metrics}?limit=3'
   curl --json '{{\"hello\":\"world\"}}' '{url}/v1/topics/{logs}'
   {program} subscribe --url {url} 'agents.**' --from oldest
 
 stream: one stream (there are messages, reasoning and logs too), several over one connection
 
-  websocat '{socket}/v1/stream/telemetry'
-  echo '{{\"type\":\"subscribe\",\"streams\":[\"message\",\"reasoning\"]}}' | websocat -n '{socket}/v1/stream/all'
+  {program} connect '{socket}/v1/stream/telemetry'
+  {program} connect '{socket}/v1/stream/all' --send '{{\"type\":\"subscribe\",\"streams\":[\"message\",\"reasoning\"]}}'
 
 events: a session in batches, its errors only, all sessions one by one, which sessions there are
 
-  websocat '{socket}/ws/events/{SESSION}'
-  websocat '{socket}/ws/events/{SESSION}?filter=%7B%22statuses%22:%5B%22error%22%5D%7D'
-  websocat '{socket}/ws/events'
+  {program} connect '{socket}/ws/events/{SESSION}'
+  {program} connect '{socket}/ws/events/{SESSION}?filter=%7B%22statuses%22:%5B%22error%22%5D%7D'
+  {program} connect '{socket}/ws/events'
   curl '{url}/api/sessions'
 
 channels: two of them over WebSocket, sessions as Server-Sent Events
 
-  echo '{{\"type\":\"subscribe\",\"channels\":[\"sessions\",\"system\"]}}' | websocat -n '{socket}/v1/ws'
+  {program} connect '{socket}/v1/ws' --send '{{\"type\":\"subscribe\",\"channels\":[\"sessions\",\"system\"]}}'
   curl -N '{url}/v1/events/subscribe?events=session.*'
 
 analysis: one after another as it goes on, the same from the oldest event that is kept, how far it is
 
-  websocat '{socket}/api/v1/ws/analysis/{ANALYSIS}'
-  websocat '{socket}/api/v1/ws/analysis/{ANALYSIS}?last_sequence=0'
+  {program} connect '{socket}/api/v1/ws/analysis/{ANALYSIS}'
+  {program} connect '{socket}/api/v1/ws/analysis/{ANALYSIS}?last_sequence=0'
   curl '{url}/api/v1/ws/analysis/{ANALYSIS}/status'
 
-In place of websocat, `npx wscat -c URL` and `python3 -m websockets URL` show what comes too.
+Any other WebSocket client does as well: websocat, wscat, `python3 -m websockets URL`.
 Ctrl-C ends the demo.
 "
     )
@@ -217,6 +217,7 @@ mod tests {
             "ws://127.0.0.1:9/v1/topics/agents",
             "curl --json",
             "  target/debug/millrace subscribe",
+            "  target/debug/millrace connect 'ws://127.0.0.1:9/v1/topics",
             "ws://127.0.0.1:9/v1/stream/all",
             "ws://127.0.0.1:9/ws/events/session-123",
             "ws://127.0.0.1:9/v1/ws",
