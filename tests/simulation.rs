@@ -17,6 +17,10 @@ mod chaos;
 mod check;
 #[path = "simulation/client.rs"]
 mod client;
+#[path = "simulation/dialects.rs"]
+mod dialects;
+#[path = "simulation/hearing.rs"]
+mod hearing;
 #[path = "simulation/lingering.rs"]
 mod lingering;
 #[path = "simulation/log.rs"]
@@ -25,8 +29,6 @@ mod log;
 mod net;
 #[path = "simulation/parse.rs"]
 mod parse;
-#[path = "simulation/protocols.rs"]
-mod protocols;
 #[path = "simulation/readers.rs"]
 mod readers;
 #[path = "simulation/rng.rs"]
@@ -35,6 +37,8 @@ mod rng;
 mod scenarios;
 #[path = "simulation/services.rs"]
 mod services;
+#[path = "simulation/sessions.rs"]
+mod sessions;
 #[path = "simulation/tamper.rs"]
 mod tamper;
 #[path = "simulation/text.rs"]

@@ -7,6 +7,7 @@ use hyper::{Response, StatusCode};
 
 use super::takeover::Takeover;
 use crate::auth::AuthError;
+use crate::dialect::refuse::Refuse;
 use crate::dialect::topics::RequestError;
 use crate::dialect::{Refusal, protocol};
 use crate::engine::{TopicError, Unplaced};
@@ -24,6 +25,16 @@ pub enum Answer {
     Response(Response<Body>),
     /// The connection becomes a stream.
     Stream(Box<Takeover>),
+}
+
+impl Answer {
+    /// A stream whose client is told like this, if others refuse it.
+    pub fn refused_by(mut self, refuse: Refuse) -> Self {
+        if let Self::Stream(takeover) = &mut self {
+            takeover.refuse = refuse;
+        }
+        self
+    }
 }
 
 /// Why a request is not served.

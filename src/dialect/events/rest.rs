@@ -150,7 +150,7 @@ pub fn publish_named(call: &Call<'_>) -> Result<Reply, Fault> {
 /// The topic of the session that an event names.
 fn session_named(event: &[u8]) -> Result<String, Fault> {
     let malformed = |error: Invalid| Fault::new(400, "invalid_event", error.to_string());
-    let wrong = |problem: String| Fault::misfit(Misfit { field: "session_id".into(), problem });
+    let wrong = |problem: String| Fault::from(Misfit { field: "session_id".into(), problem });
     let event = parse_raw(event).map_err(malformed)?.data;
     let named: Named = serde_json::from_str(event)
         .map_err(|_| wrong("is required: a string, in an object that is the event".into()))?;

@@ -1,5 +1,6 @@
-//! The protocols of sessions and analyses themselves, with clients that read slowly, are cut off and come back: whatever was published
-//! has come, was announced as missing, or was not wanted.
+//! Sessions and analyses, with what only these protocols have: filters, batches of several sizes and windows, all sessions at once, thoughts
+//! that are joined. Clients read slowly, are cut off and come back: whatever was published has come, was announced as missing, or was
+//! not wanted.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use std::sync::atomic::Ordering;
 use millrace::auth::Identity;
 use millrace::config::Config;
 use millrace::delivery::Handoff;
-use millrace::delivery::mailbox::{Alarm, Mailbox};
+use millrace::delivery::mailbox::Mailbox;
 use millrace::delivery::shard::{Settings, Shard, Shared};
 use millrace::dialect::Transport;
 use millrace::dialect::protocol::{Call, Method, Node, Protocols, Reply};
@@ -28,16 +29,11 @@ use super::net::{SimNet, SimSocket, Wires};
 use super::parse::{Said, Stream};
 use super::readers::{Client, KINDS, Kind, Tally};
 use super::rng::Rng;
+use super::scenarios::Silent;
 
 const STEPS: usize = 400;
 /// `{"statuses":["error"]}`.
 const ERRORS: &str = "&filter=%7B%22statuses%22%3A%5B%22error%22%5D%7D";
-
-struct Silent;
-
-impl Alarm for Silent {
-    fn ring(&self) {}
-}
 
 struct Story {
     shard: Shard<SimNet>,
@@ -171,6 +167,7 @@ impl Story {
             credential: &verdict,
             body: None,
             waited: false,
+            permits: None,
             node: Node { registry, publisher, counts, now: self.chaos.now() },
         };
         let Some(Ok(Reply::WebSocket(open))) = self.protocols.serve(&call) else {
