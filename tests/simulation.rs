@@ -29,12 +29,16 @@ mod log;
 mod net;
 #[path = "simulation/parse.rs"]
 mod parse;
+#[path = "simulation/readers.rs"]
+mod readers;
 #[path = "simulation/rng.rs"]
 mod rng;
 #[path = "simulation/scenarios.rs"]
 mod scenarios;
 #[path = "simulation/services.rs"]
 mod services;
+#[path = "simulation/sessions.rs"]
+mod sessions;
 #[path = "simulation/tamper.rs"]
 mod tamper;
 #[path = "simulation/text.rs"]

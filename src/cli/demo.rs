@@ -75,15 +75,24 @@ impl Demo {
         let url = server.addresses().first().cloned().context("the server has no address")?;
         println!("listening on {url}");
         if !self.quiet {
-            println!("{}", guide(&url));
+            println!("{}", guide(&url, &program()));
         }
         let connection = Connection::new(&Target { url, token: None })?;
-        let feed = publish(connection, self.rate, !self.quiet && io::stdout().is_terminal());
-        tokio::select! {
+        let status = !self.quiet && io::stdout().is_terminal();
+        let result = tokio::select! {
             result = server.run(stop.first()) => result,
-            never = feed => never,
+            never = publish(connection, self.rate, status) => never,
+        };
+        if status {
+            println!();
         }
+        result
     }
+}
+
+/// What the user has called to get here, so that the same works again.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "millrace".into())
 }
 
 /// The port asked for, or the next one nobody listens on.
@@ -93,43 +102,49 @@ fn free_port(first: u16) -> anyhow::Result<u16> {
     free.with_context(|| format!("no port from {first} to {last} is free; give another with --port"))
 }
 
-/// What to try, ready to paste. Everybody may do everything here, so no line needs a token.
-fn guide(url: &str) -> String {
+/// What to try, ready to paste into any shell: so without remarks behind the commands, which zsh takes for arguments. Everybody may do
+/// everything here, so no line needs a token. `program` is what this one was called by.
+fn guide(url: &str, program: &str) -> String {
     let socket = url.replacen("http", "ws", 1);
     let [planner, _, tokens, metrics, _, logs] = TOPICS;
     format!(
         "
-A live feed is being published, and can be read by every protocol. The native one:
+A live feed is being published, and every protocol shows it. In another terminal, try
 
-  curl -N -H 'Accept: text/event-stream' '{url}/v1/topics/{tokens}'          # Server-Sent Events
-  curl -N -H 'Accept: application/x-ndjson' '{url}/v1/topics/{logs}'         # NDJSON
-  websocat '{socket}/v1/topics/{planner}'                                    # WebSocket
-  curl '{url}/v1/topics/{metrics}?limit=3'                                   # the past
-  curl -d '{{\"hello\":\"world\"}}' -H 'Content-Type: application/json' '{url}/v1/topics/{logs}'   # publish
-  millrace subscribe --url {url} 'agents.**' --from oldest
+topics: Server-Sent Events, NDJSON, WebSocket, what is kept, publishing, a client that resumes
 
-stream:
+  curl -N -H 'Accept: text/event-stream' '{url}/v1/topics/{tokens}'
+  curl -N -H 'Accept: application/x-ndjson' '{url}/v1/topics/{logs}'
+  {program} connect '{socket}/v1/topics/{planner}'
+  curl '{url}/v1/topics/{metrics}?limit=3'
+  curl --json '{{\"hello\":\"world\"}}' '{url}/v1/topics/{logs}'
+  {program} subscribe --url {url} 'agents.**' --from oldest
 
-  websocat '{socket}/v1/stream/telemetry'                                    # or messages, reasoning, logs
-  echo '{{\"type\":\"subscribe\",\"streams\":[\"message\",\"reasoning\"]}}' | websocat -n '{socket}/v1/stream/all'
+stream: one stream (there are messages, reasoning and logs too), several over one connection
 
-events:
+  {program} connect '{socket}/v1/stream/telemetry'
+  {program} connect '{socket}/v1/stream/all' --send '{{\"type\":\"subscribe\",\"streams\":[\"message\",\"reasoning\"]}}'
 
-  websocat '{socket}/ws/events/{SESSION}'
-  websocat '{socket}/ws/events/{SESSION}?filter=%7B%22statuses%22:%5B%22error%22%5D%7D'    # errors only
+events: a session in batches, its errors only, all sessions one by one, which sessions there are
+
+  {program} connect '{socket}/ws/events/{SESSION}'
+  {program} connect '{socket}/ws/events/{SESSION}?filter=%7B%22statuses%22:%5B%22error%22%5D%7D'
+  {program} connect '{socket}/ws/events'
   curl '{url}/api/sessions'
 
-channels:
+channels: two of them over WebSocket, sessions as Server-Sent Events
 
-  echo '{{\"type\":\"subscribe\",\"channels\":[\"sessions\",\"system\"]}}' | websocat -n '{socket}/v1/ws'
+  {program} connect '{socket}/v1/ws' --send '{{\"type\":\"subscribe\",\"channels\":[\"sessions\",\"system\"]}}'
   curl -N '{url}/v1/events/subscribe?events=session.*'
 
-analysis (another one begins every half minute, {ANALYSIS} to demo-9):
+analysis: one after another as it goes on, the same from the oldest event that is kept, how far it is
 
-  websocat '{socket}/api/v1/ws/analysis/{ANALYSIS}?last_sequence=0'            # from the beginning, as far as kept
-  curl '{url}/api/v1/ws/analysis/{ANALYSIS}/status'                            # how far it is
+  {program} connect '{socket}/api/v1/ws/analysis/{ANALYSIS}'
+  {program} connect '{socket}/api/v1/ws/analysis/{ANALYSIS}?last_sequence=0'
+  curl '{url}/api/v1/ws/analysis/{ANALYSIS}/status'
 
-Ctrl-C ends it.
+Any other WebSocket client does as well: websocat, wscat, `python3 -m websockets URL`.
+Ctrl-C ends the demo.
 "
     )
 }
@@ -149,7 +164,7 @@ async fn publish(mut connection: Connection, rate: u32, status: bool) -> anyhow:
             published += send(&mut connection, body).await.unwrap_or(0);
         }
         if status && tick % TICKS_PER_STATUS == 0 {
-            show(&mut connection, published, &feed.analysis()).await;
+            show(&mut connection, published).await;
         }
     }
     Ok(())
@@ -166,16 +181,15 @@ async fn send(connection: &mut Connection, body: String) -> anyhow::Result<u64> 
     report["published"].as_u64().context("no count of what was published")
 }
 
-async fn show(connection: &mut Connection, published: u64, analysis: &str) {
-    let subscribers = subscribers(connection).await.unwrap_or(0);
-    print!(
-        "\r\x1b[K{published} events published, {subscribers} subscribers, analysis {analysis} is going on"
-    );
+async fn show(connection: &mut Connection, published: u64) {
+    let subscriptions = subscriptions(connection).await.unwrap_or(0);
+    let plural = if subscriptions == 1 { "" } else { "s" };
+    print!("\r\x1b[K{published} events published, {subscriptions} subscription{plural}");
     let _ = io::stdout().flush();
 }
 
 /// Asks the server, as anybody could.
-async fn subscribers(connection: &mut Connection) -> anyhow::Result<u64> {
+async fn subscriptions(connection: &mut Connection) -> anyhow::Result<u64> {
     let answer = connection.send(connection::request("GET", "/v1/topics"), Bytes::new()).await?;
     let list: serde_json::Value = serde_json::from_slice(&connection::read_all(answer).await?)?;
     let topics = list["topics"].as_array().context("no list of topics")?;
@@ -196,19 +210,21 @@ mod tests {
     #[test]
     fn the_settings_are_right_and_the_guide_names_every_way() {
         Config::from_toml("demo", SETTINGS).unwrap();
-        let guide = guide("http://127.0.0.1:9");
+        let guide = guide("http://127.0.0.1:9", "target/debug/millrace");
         for way in [
             "text/event-stream",
             "x-ndjson",
             "ws://127.0.0.1:9/v1/topics/agents",
-            "curl -d",
-            "millrace subscribe",
+            "curl --json",
+            "  target/debug/millrace subscribe",
+            "  target/debug/millrace connect 'ws://127.0.0.1:9/v1/topics",
             "ws://127.0.0.1:9/v1/stream/all",
             "ws://127.0.0.1:9/ws/events/session-123",
             "ws://127.0.0.1:9/v1/ws",
-            "ws://127.0.0.1:9/api/v1/ws/analysis/demo-1?last_sequence=0",
+            "ws://127.0.0.1:9/api/v1/ws/analysis/demo?last_sequence=0",
         ] {
             assert!(guide.contains(way), "{way}");
         }
+        assert!(!guide.contains('#'), "a remark behind a command is part of it in some shells");
     }
 }

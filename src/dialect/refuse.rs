@@ -2,7 +2,7 @@
 //! close frame by default: the handshake succeeds, the reason follows.
 
 use super::protocol::{Fault, Reply};
-use super::{Dialect, Gap, Host, Message};
+use super::{Dialect, Gap, Host, Message, Refusal};
 use crate::auth::AuthError;
 use crate::engine::Topic;
 use crate::error::Disconnect;
@@ -62,6 +62,15 @@ pub fn disconnect(error: AuthError, reason: &'static str) -> Disconnect {
         AuthError::Unavailable => Disconnect::Internal,
         AuthError::Crowded => Disconnect::policy("Connection limit reached"),
         _ => Disconnect::policy(reason),
+    }
+}
+
+/// How a connection ends that may not read what it is there for.
+pub fn unreadable(refusal: &Refusal) -> Disconnect {
+    match refusal {
+        Refusal::Expired => Disconnect::Expired,
+        Refusal::Topic(_) => Disconnect::Internal,
+        other => Disconnect::policy(other.to_string()),
     }
 }
 

@@ -28,6 +28,11 @@ pub fn members(json: &str) -> Option<Members<'_>> {
     json[at..].starts_with('{').then_some(Members { text: json, at: at + 1 })
 }
 
+/// Whether `value`, as it stands, is a number that everybody can read: one beyond all floats is an error to some, and infinite to others.
+pub fn is_number(value: &str) -> bool {
+    value.parse().is_ok_and(f64::is_finite)
+}
+
 impl<'a> Iterator for Members<'a> {
     type Item = Member<'a>;
 

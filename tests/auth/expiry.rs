@@ -1,7 +1,10 @@
 //! Tokens that end while a connection is open.
 
+use serde_json::json;
+
+use crate::signer::Signer;
 use crate::support::{Client, Got, Running};
-use crate::{Files, token};
+use crate::{Files, SECRET, claims, token};
 
 #[test]
 fn a_connection_ends_with_its_token() {
@@ -14,6 +17,28 @@ fn a_connection_ends_with_its_token() {
     let stream =
         server.request("GET", &target.replace(&token("ann", 2), ""), "accept: text/event-stream\r\n", "");
     assert!(stream.starts_with("HTTP/1.1 401"), "{stream}");
+}
+
+/// A token that may read what the sessions and analyses of their protocols are called here.
+fn reader_token(seconds: i64) -> String {
+    let mut claims = claims("ann", seconds);
+    claims["grants"] = json!({ "subscribe": ["events.s", "analysis.a"] });
+    Signer::secret(SECRET).sign(&claims)
+}
+
+#[test]
+fn a_connection_of_events_or_analysis_ends_with_its_token() {
+    let files = Files::new();
+    let server = Running::start(&files.jwt(""));
+    let ended = Got::Close(1008, "Token expired".into());
+    for path in ["/ws/events/s", "/api/v1/ws/analysis/a"] {
+        let mut late = Client::connect(&server.address, &format!("{path}?token={}", reader_token(-1)), "");
+        assert_eq!(late.next(), ended, "{path}");
+        let mut client = Client::connect(&server.address, &format!("{path}?token={}", reader_token(2)), "");
+        client.send("{\"type\":\"ping\"}");
+        assert!(client.text().contains("pong"), "{path}");
+        assert_eq!(client.next(), ended, "{path}");
+    }
 }
 
 #[test]

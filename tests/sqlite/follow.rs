@@ -49,7 +49,10 @@ pub struct Follow {
 impl Follow {
     /// A folder without a database, and nobody who follows it.
     pub fn idle() -> Self {
-        let config = Config::from_toml("test", "[namespaces.default]\nretain_events = 1000000\n");
+        let config = Config::from_toml(
+            "test",
+            "[namespaces.default]\nretain_events = 1000000\nretain_bytes = \"1GiB\"\n",
+        );
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
         let registry = Arc::new(Registry::new(assembly::namespaces(&config), 1000, 1));
         let protocols = Arc::new(assembly::protocols(&config));
@@ -100,6 +103,7 @@ impl Follow {
     pub fn events(&self) -> Vec<Json> {
         let Some(topic) = self.registry.find("events") else { return Vec::new() };
         let pin = crossbeam_epoch::pin();
+        assert_eq!(topic.oldest(), 1, "the topic does not keep what the test looks at");
         let (mut events, mut cursor) = (Vec::new(), 0);
         while let Read::Entry(offset, entry) = topic.read(cursor, &pin) {
             events.push(serde_json::from_slice(entry.body.data()).unwrap());

@@ -22,7 +22,8 @@ pub struct Load {
     pub batch: usize,
 }
 
-fn writer(follow: &Follow, load: Load, number: usize) -> Child {
+/// Starts a process that writes.
+pub fn writer(follow: &Follow, load: Load, number: usize) -> Child {
     let path = follow.path();
     let task = format!("{number} {} {} {} {}", load.rows, load.rows_per_second, load.batch, path.display());
     let mut command = Command::new(std::env::current_exe().unwrap());

@@ -23,6 +23,7 @@ use millrace::ingest::Publisher;
 use millrace::json::batch::Attributes;
 use millrace::json::fields::JsonFields;
 use millrace::server::assembly;
+use millrace::wire::percent::decode;
 
 use crate::peer::{Peer, said};
 
@@ -351,14 +352,4 @@ impl<'a> Request<'a> {
 fn pairs(query: &str) -> Vec<(String, String)> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs.map(|(name, value)| (name.into(), decode(value))).collect()
-}
-
-fn decode(text: &str) -> String {
-    let mut parts = text.split('%');
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        out.push(u8::from_str_radix(&part[..2], 16).unwrap().into());
-        out += &part[2..];
-    }
-    out
 }

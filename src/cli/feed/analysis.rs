@@ -1,4 +1,5 @@
-//! A swarm of agents that analyses a bill: the `analysis` protocol. It goes through all stages, and begins again with another id.
+//! A swarm of agents that analyses one bill after another: the `analysis` protocol. All of them have one id, so that whoever
+//! connects sees one that is going on; a backend would give each its own.
 
 use std::collections::VecDeque;
 
@@ -6,9 +7,8 @@ use serde_json::{Value, json};
 
 use super::{Random, pick, rounded};
 
-/// Ids are used again after so many, while the events of their last time are still kept: whichever is connected to has
-/// something to show.
-const IDS: u64 = 9;
+/// The id of all analyses.
+pub(super) const ID: &str = "demo";
 /// Thoughts and findings between the first agent that starts and the first that finishes.
 const WORK_STEPS: usize = 24;
 /// Rounds of the debate.
@@ -57,18 +57,13 @@ fn agent_id(kind: &str) -> String {
 }
 
 impl Analysis {
-    /// The one that is going on.
-    pub(super) fn id(&self) -> String {
-        format!("demo-{}", self.number.saturating_sub(1) % IDS + 1)
-    }
-
     /// What happens next, all at the same time.
     pub(super) fn step(&mut self, random: &mut Random) -> Vec<Value> {
         if self.steps.is_empty() {
             self.number += 1;
-            self.steps = script(random, &self.id(), self.number);
+            self.steps = script(random, self.number);
         }
-        let topic = format!("analysis.{}", self.id());
+        let topic = format!("analysis.{ID}");
         let mut events = self.steps.pop_front().unwrap_or_default();
         events.iter_mut().for_each(|event| event["topic"] = json!(topic));
         events
@@ -76,7 +71,7 @@ impl Analysis {
 }
 
 /// A whole analysis.
-fn script(random: &mut Random, id: &str, number: u64) -> VecDeque<Vec<Value>> {
+fn script(random: &mut Random, number: u64) -> VecDeque<Vec<Value>> {
     let mut steps = VecDeque::from([vec![event(
         "pipeline_started",
         json!({"bill_id": format!("bill-{}", 100 + number), "agents": AGENTS.map(|(kind, ..)| agent_id(kind))}),
@@ -92,7 +87,7 @@ fn script(random: &mut Random, id: &str, number: u64) -> VecDeque<Vec<Value>> {
         json!({"consensus_level": "strong", "agreed_findings_count": 5, "strong_findings": [FINDINGS[0].1]});
     steps.push_back(vec![event("consensus_reached", agreed)]);
     stage(&mut steps, "synthesizing");
-    steps.push_back(vec![event("analysis_complete", json!({"analysis_id": id}))]);
+    steps.push_back(vec![event("analysis_complete", json!({"analysis_id": ID}))]);
     steps.push_back(vec![event("analysis_summary", json!({"headline": FINDINGS[0].1, "rounds": ROUNDS}))]);
     steps
 }

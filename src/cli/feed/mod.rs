@@ -17,8 +17,8 @@ use super::backoff::Random;
 pub const TOPICS: [&str; 6] = basics::TOPICS;
 /// A session of the `events` protocol that is always busy.
 pub const SESSION: &str = events::SESSION;
-/// The first analysis; others follow.
-pub const ANALYSIS: &str = "demo-1";
+/// The analysis of the `analysis` protocol that is always going on.
+pub const ANALYSIS: &str = analysis::ID;
 
 /// Steps of the analysis in a second: slow enough to be watched, and far below what an analysis takes.
 const ANALYSIS_STEPS_PER_SECOND: f64 = 2.0;
@@ -53,11 +53,6 @@ impl Feed {
             analysis_share,
             ready: VecDeque::new(),
         }
-    }
-
-    /// The analysis that is going on.
-    pub fn analysis(&self) -> String {
-        self.analysis.id()
     }
 
     /// The next event, as an envelope with its topic.

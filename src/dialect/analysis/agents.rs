@@ -46,7 +46,7 @@ impl Agents {
             _ => {}
         }
         self.lanes = self.lanes.max(self.running().count() as u64);
-        self.total = self.total.max(self.complete + self.running().count() as u64);
+        self.total = self.total.max(self.complete.saturating_add(self.running().count() as u64));
     }
 
     /// An agent has finished: the one called so or, where it has no name, the one that has been at work longest.
@@ -65,7 +65,7 @@ impl Agents {
             },
             None => self.finished_unseen(id),
         }
-        self.complete += 1;
+        self.complete = self.complete.saturating_add(1);
         self.total = self.total.max(self.complete);
     }
 
@@ -109,7 +109,7 @@ impl Agents {
     pub(super) fn remaining_micros(&self, mean: f64, now: u64) -> f64 {
         let rest = |since: u64| (mean - now.saturating_sub(since) as f64).max(0.0);
         let running = self.running().map(rest).fold(0.0, f64::max);
-        let to_come = self.total.saturating_sub(self.complete + self.running().count() as u64);
+        let to_come = self.total.saturating_sub(self.complete).saturating_sub(self.running().count() as u64);
         running + to_come as f64 * mean / self.lanes.max(1) as f64
     }
 }

@@ -10,7 +10,8 @@ use super::progress::Progress;
 use super::requests::no_place;
 use super::{ALL, Shared, count_name, id_of, messages};
 use crate::auth::AuthError;
-use crate::dialect::{Dialect, Gap, Host, Message, Outcome, Refusal, Start, Subscribe, Transport};
+use crate::dialect::refuse::unreadable;
+use crate::dialect::{Dialect, Gap, Host, Message, Outcome, Start, Subscribe, Transport};
 use crate::engine::Topic;
 use crate::error::Disconnect;
 
@@ -140,8 +141,7 @@ impl Dialect for Connection {
         let request = Subscribe { start, ..Subscribe::new(&wanted.topic, view(self.transport)) };
         match host.subscribe(&request) {
             Ok(outcome) => self.begin(&wanted, &outcome, host),
-            Err(Refusal::Topic(_)) => host.close(Disconnect::Internal),
-            Err(refusal) => host.close(Disconnect::policy(refusal.to_string())),
+            Err(refusal) => host.close(unreadable(&refusal)),
         }
     }
 

@@ -33,14 +33,14 @@ impl Debates {
     pub(super) fn begin(&mut self, now: u64) {
         self.end(now);
         self.since = Some(now);
-        self.expected = self.expected.max(self.complete + 1);
+        self.expected = self.expected.max(self.complete.saturating_add(1));
     }
 
     /// The one that is on, if one is, is over.
     pub(super) fn end(&mut self, now: u64) {
         if let Some(since) = self.since.take() {
             self.mean.add(now.saturating_sub(since));
-            self.complete += 1;
+            self.complete = self.complete.saturating_add(1);
             self.expected = self.expected.max(self.complete);
         }
     }

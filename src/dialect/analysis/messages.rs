@@ -1,6 +1,7 @@
 //! The texts that one client alone gets.
 
 pub(super) use super::super::text::{put, put_number, put_string};
+use crate::json::text::write_retry_after;
 use crate::json::time;
 
 fn timed(kind: &str, now_ms: u64) -> Vec<u8> {
@@ -64,7 +65,7 @@ pub(super) fn error(code: &str, message: &str, retry_after_ms: Option<u64>) -> V
     put_string(&mut out, "{\"type\":\"error\",\"code\":", code);
     put_string(&mut out, ",\"message\":", message);
     if let Some(millis) = retry_after_ms {
-        put(&mut out, &format!(",\"retry_after\":{:.3}", millis as f64 / 1000.0));
+        write_retry_after(&mut out, millis);
     }
     out.push(b'}');
     out

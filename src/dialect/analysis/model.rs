@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::engine::Misfit;
 use crate::json;
+use crate::json::members::is_number;
 use crate::limits::ATTRIBUTE_BYTES_MAX;
 
 /// What a field may be. All but required ones may be `null` or absent.
@@ -198,10 +199,6 @@ impl Kind {
             Thoughts => false,
         }
     }
-}
-
-fn is_number(value: &str) -> bool {
-    value.starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }
 
 /// The text of a JSON string.

@@ -77,6 +77,26 @@ fn agents_are_counted_once_each() {
 }
 
 #[test]
+fn a_publisher_may_say_any_number() {
+    let most = u64::MAX;
+    let progress = after(&[
+        (0, "agent_started", json!({"agent_id": "a"})),
+        (1, "debate_started", json!({})),
+        (
+            2,
+            "progress_update",
+            json!({"agents_complete": most, "debates_complete": most, "estimated_time_remaining_seconds": 1e308}),
+        ),
+        (3, "agent_started", json!({"agent_id": "b"})),
+        (4, "agent_completed", json!({"agent_id": "a"})),
+        (5, "debate_started", json!({})),
+        (6, "debate_started", json!({})),
+    ]);
+    let told = told(&progress, at(7));
+    assert_eq!((&told["agents_complete"], &told["debates_expected"]), (&json!(most), &json!(most)));
+}
+
+#[test]
 fn one_that_begins_again_is_not_complete() {
     let a = || json!({"agent_id": "a"});
     let progress =

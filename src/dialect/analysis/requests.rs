@@ -8,9 +8,10 @@ use super::messages::{put, put_number, put_string};
 use super::paths::Path;
 use super::progress::Progress;
 use super::{ALL, PREFIX, Shared, count_name};
-use crate::auth::{Action, AuthError};
+use crate::auth::Action;
 use crate::dialect::Start;
 use crate::dialect::protocol::{Call, Fault, Method, Reply, TOO_MANY};
+use crate::dialect::refuse::disconnect;
 use crate::engine::TopicError;
 use crate::engine::name::validate;
 use crate::error::Disconnect;
@@ -56,22 +57,16 @@ fn admit(shared: &Shared, id: &str, call: &Call<'_>) -> Result<Wanted, Refused> 
     let topic = topic_of(id).map_err(|fault| (Disconnect::policy("Invalid analysis id"), fault))?;
     let last_sequence = last_sequence(call)?;
     for action in [Action::Subscribe, Action::History].iter().take(1 + usize::from(last_sequence.is_some())) {
-        call.allowed(*action, &topic).map_err(|fault| (closing(call, &fault), fault))?;
+        call.allowed(*action, &topic).map_err(|fault| (closing(call), fault))?;
     }
     check_room(shared, id, call)?;
     Ok(Wanted { topic, start: start(last_sequence), last_sequence })
 }
 
-fn closing(call: &Call<'_>, fault: &Fault) -> Disconnect {
+fn closing(call: &Call<'_>) -> Disconnect {
     match call.credential {
         Ok(_) => Disconnect::policy("Not allowed"),
-        Err(AuthError::Expired) => Disconnect::Expired,
-        Err(AuthError::Revoked) => Disconnect::Revoked,
-        Err(AuthError::Missing | AuthError::Invalid) => Disconnect::policy("Authentication required"),
-        Err(AuthError::Insufficient | AuthError::Denied | AuthError::Crowded) => {
-            Disconnect::policy(fault.message.clone())
-        }
-        Err(AuthError::Unavailable) => Disconnect::Internal,
+        Err(error) => disconnect(*error, "Authentication required"),
     }
 }
 

@@ -18,11 +18,12 @@ use crate::limits::{PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
 /// Events of an answer, where nothing else is asked for.
 const PAGE_EVENTS: usize = 100;
 
-/// The cursor from which everything since `since_ms` follows, and whether some of it may be there no more.
+/// The cursor from which everything since `since_ms` follows, and whether nothing from before that time is kept: what followed it
+/// may then be gone as well.
 fn cursor_of(topic: &Topic, since_ms: u64) -> (u64, bool) {
     let pin = crossbeam_epoch::pin();
     let begin = topic.before_time(since_ms, &pin);
-    let at_the_end = begin > 0 && begin + 1 == topic.oldest();
+    let at_the_end = begin + 1 == topic.oldest();
     let mut cursor = begin;
     while let Read::Entry(offset, entry) = topic.read(cursor, &pin) {
         if timestamp_ms(entry.body.data()).is_none_or(|happened| happened >= since_ms) {
@@ -33,12 +34,16 @@ fn cursor_of(topic: &Topic, since_ms: u64) -> (u64, bool) {
     (cursor, at_the_end && cursor == begin)
 }
 
-/// Where a connection begins that wants everything since `since_ms`, and whether some of it may be there no more.
+/// Where a connection begins that wants everything since `since_ms`, and whether some of it may be there no more: it was not kept, or
+/// was published to an earlier life of the server.
 pub fn start(call: &Call<'_>, topic: &str, since_ms: u64) -> Result<(Start, bool), No> {
     let identity = call.credential.as_ref();
     may(identity.is_ok_and(|identity| identity.may(Action::History, topic)), Action::History)?;
-    let Some(topic) = call.node.registry.find(topic) else { return Ok((Start::Oldest, false)) };
-    let (offset, forgotten) = cursor_of(&topic, since_ms);
+    let now = call.node.now;
+    let is_earlier_life = since_ms < now.unix_ms.saturating_sub(now.millis());
+    let Some(topic) = call.node.registry.find(topic) else { return Ok((Start::Oldest, is_earlier_life)) };
+    let (offset, is_first) = cursor_of(&topic, since_ms);
+    let forgotten = is_first && (offset > 0 || is_earlier_life);
     Ok((Start::After { epoch: Some(topic.epoch()), offset }, forgotten))
 }
 

@@ -1,6 +1,6 @@
 //! The messages that are no events.
 
-use crate::json::text::{write_string, write_u64};
+use crate::json::text::{write_retry_after, write_string, write_u64};
 use crate::json::time;
 
 /// `{"type":…,"timestamp":…`, without its end.
@@ -43,7 +43,8 @@ pub(super) fn error(code: &str, message: &str, now_ms: u64) -> Vec<u8> {
 pub(super) fn limited(retry_after_ms: u64, now_ms: u64) -> Vec<u8> {
     let mut out = error("rate_limited", "messages come too fast; this one was not looked at", now_ms);
     out.pop();
-    out.extend_from_slice(format!(",\"retry_after\":{:.3}}}", retry_after_ms as f64 / 1000.0).as_bytes());
+    write_retry_after(&mut out, retry_after_ms);
+    out.push(b'}');
     out
 }
 

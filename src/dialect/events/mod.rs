@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub use session::{FEED, topic_of};
 
 use super::protocol::{Call, Fault, Method, Protocol, Reply};
-use super::refuse::Refuse;
+use super::refuse::{Refuse, disconnect};
 use super::{Linger, Start};
 use crate::auth::{Action, AuthError};
 use crate::engine::{Body, Misfit, Now};
@@ -185,15 +185,8 @@ impl Protocol for Events {
 
 /// Whether the asker may read `topic` at all.
 fn may_read(call: &Call<'_>, topic: &str) -> Result<(), No> {
-    let refused = |error: AuthError| match error {
-        AuthError::Expired => Disconnect::Expired,
-        AuthError::Revoked => Disconnect::Revoked,
-        AuthError::Missing | AuthError::Invalid => Disconnect::policy("Authentication required"),
-        AuthError::Insufficient | AuthError::Denied | AuthError::Unavailable | AuthError::Crowded => {
-            Disconnect::policy(error.to_string())
-        }
-    };
-    let identity = call.credential.as_ref().map_err(|error| No(refused(*error), Fault::from(*error)))?;
+    let refused = |error: AuthError| No(disconnect(error, "Authentication required"), Fault::from(error));
+    let identity = call.credential.as_ref().map_err(|error| refused(*error))?;
     may(identity.may(Action::Subscribe, topic), Action::Subscribe)
 }
 

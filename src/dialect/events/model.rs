@@ -13,6 +13,7 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::engine::{Body, Content, Misfit, Now, Parts};
+use crate::json::members::is_number;
 use crate::json::moment;
 use crate::json::text::write_string;
 use crate::json::time;
@@ -38,6 +39,8 @@ const FIELDS: [&str; 16] = [
     "context",
 ];
 
+/// What tells messages apart: an event that is sent as one cannot have another.
+const MESSAGE_TYPE: &str = "type";
 /// What is in front of the timestamp, whose value is a string of this length.
 const TIMESTAMP: &[u8] = b",\"timestamp\":\"";
 const TIMESTAMP_BYTES: usize = "2026-11-20T09:30:00.123Z".len();
@@ -124,7 +127,6 @@ impl<'a> Members<'a> {
 
     /// A number as it was written.
     fn number(&self, name: &str, default: &'static str) -> Result<&'a str, Misfit> {
-        let is_number = |raw: &str| raw.starts_with(|c: char| c == '-' || c.is_ascii_digit());
         match self.raw(name) {
             None => Ok(default),
             Some(raw) if is_number(raw) => Ok(raw),
@@ -158,6 +160,9 @@ pub fn admit(session: &str, body: &Body, fresh_id: impl Fn() -> String, now: Now
         .map_err(|error| misfit("data", format!("must be an object with the fields of an event: {error}")))?;
     if let Some(name) = members.twice {
         return Err(misfit(name, "is given twice"));
+    }
+    if members.others.iter().any(|(name, _)| name == MESSAGE_TYPE) {
+        return Err(misfit(MESSAGE_TYPE, "is what messages have; the type of an event is its `event_type`"));
     }
     let named = |text: &'_ str| (!text.is_empty()).then(|| Cow::Owned(text.to_owned()));
     let event_type = members.attribute("event_type")?.or_else(|| named(own_type(body)));

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::super::{Dialect, Gap, Host, Linger, Message, Refusal, Start, Subscribe};
+use super::super::refuse::unreadable;
+use super::super::{Dialect, Gap, Host, Linger, Message, Start, Subscribe};
 use super::messages;
 use crate::auth::AuthError;
 use crate::engine::filter::Filter;
@@ -108,8 +109,7 @@ impl Dialect for Reader {
                 let gap = messages::gap(self.session.as_deref(), missed, host.now().unix_ms);
                 host.send("gap", &gap);
             }
-            Err(Refusal::Expired) => host.close(Disconnect::Expired),
-            Err(refusal) => host.close(Disconnect::policy(refusal.to_string())),
+            Err(refusal) => host.close(unreadable(&refusal)),
         }
     }
 

@@ -10,8 +10,9 @@ use super::super::protocol::{Call, Fault, Reply};
 use super::session::{PREFIX, session_of};
 use super::{request, topic_of};
 use crate::auth::{Action, Identity};
-use crate::engine::Topic;
 use crate::engine::name::Pattern;
+use crate::engine::{Misfit, Topic};
+use crate::json::envelope::{Invalid, parse_raw};
 use crate::limits::PAGE_EVENTS_MAX;
 
 /// Sessions of an answer, where nothing else is asked for.
@@ -143,9 +144,15 @@ struct Named {
 pub fn publish_named(call: &Call<'_>) -> Result<Reply, Fault> {
     call.identity()?;
     let Some(body) = call.body else { return Ok(Reply::NeedBody) };
-    let wrong = |_| {
-        Fault::new(422, "invalid_event", "session_id: is required: a string, in an object that is the event")
-    };
-    let named: Named = serde_json::from_slice(body).map_err(wrong)?;
-    publish(&named.session_id)
+    session_named(body).map(Reply::Publish).inspect_err(|_| call.node.publisher.refused(1))
+}
+
+/// The topic of the session that an event names.
+fn session_named(event: &[u8]) -> Result<String, Fault> {
+    let malformed = |error: Invalid| Fault::new(400, "invalid_event", error.to_string());
+    let wrong = |problem: String| Fault::from(Misfit { field: "session_id".into(), problem });
+    let event = parse_raw(event).map_err(malformed)?.data;
+    let named: Named = serde_json::from_str(event)
+        .map_err(|_| wrong("is required: a string, in an object that is the event".into()))?;
+    topic_of(&named.session_id).map_err(|error| wrong(error.to_string()))
 }

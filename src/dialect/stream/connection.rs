@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::refuse::unreadable;
 use super::super::{Dialect, Gap, Host, Message, Outcome, Refusal, Start, Subscribe, Transport};
 use super::encode::view;
 use super::model::Stream;
@@ -66,8 +67,7 @@ impl Connection {
                 host.send("auth", &text);
                 Self::tell_lost(stream, &outcome, host);
             }
-            Err(Refusal::Topic(_)) => host.close(Disconnect::Internal),
-            Err(refusal) => host.close(Disconnect::policy(refusal.to_string())),
+            Err(refusal) => host.close(unreadable(&refusal)),
         }
     }
 

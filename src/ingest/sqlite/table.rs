@@ -31,6 +31,8 @@ pub struct Table {
     /// Selects rows of a range; `None` while there is no such table.
     select: Option<String>,
     begun: bool,
+    /// Where the history that is published at the start begins, once that was found out: a start that fails goes on from there.
+    history_from: Option<i64>,
     /// The last row that was taken.
     cursor: i64,
     /// Rows up to here were there before anything was known of them.
@@ -65,6 +67,7 @@ impl Table {
             kind,
             select: None,
             begun: false,
+            history_from: None,
             cursor: BEFORE_ALL,
             floor: BEFORE_ALL,
             known,
@@ -76,7 +79,7 @@ impl Table {
 
     /// Forgets the place, not the events: the file is another one now.
     pub fn restart(&mut self) {
-        self.begun = false;
+        (self.begun, self.history_from) = (false, None);
     }
 
     /// Finds out which columns there are; those of older files that are missing are read as NULL.
@@ -105,8 +108,14 @@ impl Table {
     /// Takes in what is there: the newest `history` rows are published, of some more the state is noted.
     fn begin(&mut self, database: &Connection, history: usize, outlet: &mut Outlet) -> rusqlite::Result<()> {
         let newest = self.greatest(database)?;
-        self.floor = self.below_newest(database, START_ROWS)?;
-        let first = self.below_newest(database, history.min(SQLITE_RECENT_ROWS))?;
+        let first = match self.history_from {
+            Some(first) => first,
+            None => {
+                self.floor = self.below_newest(database, START_ROWS)?;
+                self.below_newest(database, history.min(SQLITE_RECENT_ROWS))?
+            }
+        };
+        self.history_from = Some(first);
         self.note(database, (self.floor, first))?;
         self.walk(database, (first, newest), outlet)?;
         (self.cursor, self.swept, self.begun) = (newest, newest, true);

@@ -1,7 +1,12 @@
 """The client commands, against a server."""
 
+import contextlib
+import itertools
 import json
+import os
+import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -104,6 +109,36 @@ def test_demo_runs_a_feed():
         line = [BINARY, "subscribe", "--url", url, "tokens.session-42", "--from", "oldest", "--count", "3"]
         done = subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0 and len(done.stdout.splitlines()) == 3
+    finally:
+        demo.terminate()
+        demo.wait(PATIENCE)
+
+
+def first_lines(command, count):
+    """What a shell command prints, up to so many lines of it."""
+    process = subprocess.Popen(command, shell=True, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, start_new_session=True)
+    watchdog = threading.Timer(2 * PATIENCE, os.killpg, (process.pid, signal.SIGKILL))
+    watchdog.start()
+    try:
+        return list(itertools.islice(process.stdout, count))
+    finally:
+        watchdog.cancel()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_every_line_that_the_demo_prints_shows_something():
+    demo = subprocess.Popen([BINARY, "demo", "--port", "18741", "--rate", "400"], stdout=subprocess.PIPE, text=True)
+    try:
+        guide = list(itertools.takewhile(lambda line: "Ctrl-C" not in line, demo.stdout))
+        commands = [line.strip() for line in guide if line.startswith(("  curl ", f"  {BINARY} "))]
+        assert len(commands) == 17, guide
+        live = [command for command in commands if " connect " in command or " subscribe " in command or " -N " in command]
+        assert len(live) == 13
+        for command in commands:
+            wanted = 6 if command in live else 1
+            assert len(first_lines(command, wanted)) == wanted, command
     finally:
         demo.terminate()
         demo.wait(PATIENCE)
