@@ -33,13 +33,12 @@ pub enum Standing {
 pub struct Connection {
     transport: Transport,
     standing: Standing,
-    reads: Vec<Channel>,
 }
 
 impl Connection {
     /// A client that is, or is not, known by its request.
     pub fn new(transport: Transport, standing: Standing) -> Self {
-        Self { transport, standing, reads: Vec::new() }
+        Self { transport, standing }
     }
 
     fn fail(code: Code, why: &str, host: &mut dyn Host) {
@@ -63,7 +62,9 @@ impl Connection {
             "subscribe" => self.subscribe(request, host)?,
             "unsubscribe" => {
                 let mut ended = request.names()?;
-                ended.retain(|name| Channel::of_name(name).is_some_and(|channel| self.end(channel, host)));
+                ended.retain(|name| {
+                    Channel::of_name(name).is_some_and(|channel| host.unsubscribe(channel.topic()))
+                });
                 host.send("unsubscribed", &messages::unsubscribed(&ended));
             }
             other => return Err(format!("there is no message of type {other:?}")),
@@ -71,7 +72,7 @@ impl Connection {
         Ok(())
     }
 
-    fn subscribe(&mut self, request: &Request<'_>, host: &mut dyn Host) -> Result<(), String> {
+    fn subscribe(&self, request: &Request<'_>, host: &mut dyn Host) -> Result<(), String> {
         let (names, select, start) = (request.names()?, request.select()?, request.start()?);
         let wanted: Vec<_> = names.iter().map(|name| wanted(name, &select)).collect::<Result<_, _>>()?;
         let (mut granted, mut denied, mut lost, mut full) = (Vec::new(), Vec::new(), Vec::new(), None);
@@ -86,14 +87,15 @@ impl Connection {
                 }
                 Some((_, Err(refusal))) => {
                     denied.push(name);
-                    full = full.or(refusal.retry_after_ms().map(|wait_ms| (refusal.to_string(), wait_ms)));
+                    full = full
+                        .or(refusal.retry_after_ms().map(|millis| (format!("{name}: {refusal}"), millis)));
                 }
                 None => denied.push(name),
             }
         }
         host.send("subscribed", &messages::subscribed(&granted, &denied));
-        if let Some((why, wait_ms)) = full {
-            host.send("error", &messages::limited(&why, wait_ms));
+        if let Some((why, millis)) = full {
+            host.send("error", &messages::limited(&why, millis));
         }
         for (channel, outcome) in lost {
             host.send("gap", &messages::not_recovered(channel, &outcome));
@@ -103,7 +105,7 @@ impl Connection {
 
     /// Reads a channel, or goes on reading it with another filter. Who asks for the past of a channel that it reads gets it again.
     fn read(
-        &mut self,
+        &self,
         channel: Channel,
         filter: Option<Arc<Filter>>,
         start: &Start,
@@ -122,14 +124,7 @@ impl Connection {
             }
             outcome => outcome?,
         };
-        self.reads.retain(|other| *other != channel);
-        self.reads.push(channel);
         Ok(Some(outcome))
-    }
-
-    fn end(&mut self, channel: Channel, host: &mut dyn Host) -> bool {
-        self.reads.retain(|other| *other != channel);
-        host.unsubscribe(channel.topic())
     }
 }
 

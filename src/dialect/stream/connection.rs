@@ -122,7 +122,8 @@ impl Connection {
                 Some((_, Err(Refusal::AlreadySubscribed))) => {}
                 Some((_, Err(refusal))) => {
                     denied.push(name);
-                    full = full.or(refusal.retry_after_ms().map(|wait_ms| (refusal.to_string(), wait_ms)));
+                    full = full
+                        .or(refusal.retry_after_ms().map(|millis| (format!("{name}: {refusal}"), millis)));
                 }
                 None => denied.push(name),
             }
@@ -133,10 +134,10 @@ impl Connection {
         let places = self.entrance.with_sequence.then_some(&places[..]);
         let text = messages::lists(host.now().unix_ms, "subscribe", &lists, places);
         host.send("subscribe", &text);
-        outcomes.iter().for_each(|(stream, outcome)| Self::tell_lost(*stream, outcome, host));
-        if let Some((why, wait_ms)) = full {
-            host.send("error", &messages::limited(host.now().unix_ms, &why, wait_ms));
+        if let Some((why, millis)) = full {
+            host.send("error", &messages::limited(host.now().unix_ms, &why, millis));
         }
+        outcomes.iter().for_each(|(stream, outcome)| Self::tell_lost(*stream, outcome, host));
         Ok(())
     }
 
@@ -272,6 +273,7 @@ impl Dialect for Connection {
 
     fn limited(&mut self, _message: Message<'_>, retry_after_ms: u64, host: &mut dyn Host) {
         let why = "Messages come too fast; this one was not looked at";
-        host.send("error", &messages::limited(host.now().unix_ms, why, retry_after_ms));
+        let text = messages::limited(host.now().unix_ms, why, retry_after_ms);
+        host.send("error", &text);
     }
 }
