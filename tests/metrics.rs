@@ -166,9 +166,15 @@ fn requests_and_connections_are_counted() {
     assert_eq!(grown("http_requests_total"), 2.0);
     assert_eq!(grown("connections_accepted_total"), 2.0);
     assert_eq!(grown("publish_refused_total"), 0.0);
-    let _held: Vec<_> = (0..2).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
+    // Something must have come for the listener to see them.
+    let connect = || {
+        let mut socket = TcpStream::connect(&server.address).unwrap();
+        std::io::Write::write_all(&mut socket, b"GET").unwrap();
+        socket
+    };
+    let _held = [connect(), connect()];
     reaches(&server, "connections", 3.0);
-    let third = TcpStream::connect(&server.address).unwrap();
+    let third = connect();
     eventually("no room", || server.get("/metrics").starts_with("HTTP/1.1 503"));
     drop((third, _held));
     eventually("room again", || server.get("/metrics").starts_with("HTTP/1.1 200"));
