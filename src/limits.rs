@@ -69,6 +69,8 @@ pub const SUBSCRIPTIONS_MAX: usize = 1000;
 pub const SSE_TOPICS_MAX: usize = 64;
 /// Most events of a page of history.
 pub const PAGE_EVENTS_MAX: usize = 1000;
+/// Events that a request which may wait looks at before it answers or waits: it looks again with every event that comes.
+pub const WAIT_LOOKS_MAX: usize = 1024;
 /// Longest wait of a long-poll, seconds.
 pub const WAIT_SECONDS_MAX: u64 = 60;
 
@@ -247,6 +249,8 @@ pub const WEBHOOK_CACHE_SECONDS: u64 = 10;
 pub const WEBHOOK_ANSWERS_REMEMBERED: usize = 10_000;
 /// Requests to it at the same time.
 pub const WEBHOOK_REQUESTS_MAX: usize = 256;
+/// Time between complaints about a webhook that gives no answer, milliseconds.
+pub const WEBHOOK_QUIET_MS: u64 = 1_000;
 /// Largest answer of it, bytes.
 pub const WEBHOOK_ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Least length of a shared secret that is not warned of, bytes (RFC 7518 section 3.2, for HS256).
@@ -257,6 +261,8 @@ pub const TICKET_SECONDS: u64 = 30;
 pub const TICKETS_MAX: usize = 10_000;
 /// Most of them for one user.
 pub const TICKETS_PER_USER_MAX: usize = 100;
+/// Time between sweeps of tickets that nobody has used, milliseconds.
+pub const TICKETS_SWEEP_MS: u64 = 1_000;
 /// Most revocations in force.
 pub const REVOCATIONS_MAX: usize = 10_000;
 /// How long a revocation is in force unless it says otherwise, seconds.

@@ -7,21 +7,31 @@
 mod attacks;
 #[path = "auth/backend.rs"]
 mod backend;
+#[path = "auth/cli.rs"]
+mod cli;
 #[path = "auth/expiry.rs"]
 mod expiry;
 #[path = "auth/jwks.rs"]
 mod jwks;
+#[path = "auth/lifetimes.rs"]
+mod lifetimes;
 #[path = "auth/logs.rs"]
 mod logs;
 #[path = "auth/places.rs"]
 mod places;
+#[path = "auth/readers.rs"]
+mod readers;
 #[path = "auth/revocation.rs"]
 mod revocation;
+#[path = "auth/roles.rs"]
+mod roles;
 #[path = "support/signer.rs"]
 mod signer;
 mod support;
 #[path = "auth/webhook.rs"]
 mod webhook;
+#[path = "auth/webhook_reads.rs"]
+mod webhook_reads;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -17,6 +17,10 @@ mod chaos;
 mod check;
 #[path = "simulation/client.rs"]
 mod client;
+#[path = "simulation/dialects.rs"]
+mod dialects;
+#[path = "simulation/hearing.rs"]
+mod hearing;
 #[path = "simulation/lingering.rs"]
 mod lingering;
 #[path = "simulation/log.rs"]

@@ -6,9 +6,12 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use millrace::auth::Identity;
+use millrace::auth::{AuthError, Identity};
 use millrace::dialect::topics::{Multiplex, Publisher as Publishing};
-use millrace::dialect::{Dialect, Host, Message, Outcome, Refusal, Subscribe, Transport};
+use millrace::dialect::{
+    Dialect, Host, Message, Outcome, Refusal, Start, Subscribe, Transport, channels, stream,
+};
+use millrace::engine::filter::Filter;
 use millrace::engine::name::{Pattern, validate_readable};
 use millrace::engine::presence::Member;
 use millrace::engine::{
@@ -23,23 +26,44 @@ fuzz_target!(|data: &[u8]| {
     let Some((kind, bytes)) = data.split_first() else { return };
     let text = String::from_utf8_lossy(bytes);
     let mut host = Fake::new();
-    let mut dialect: Box<dyn Dialect> = match kind & 1 {
-        0 => Box::new(Multiplex::new(Transport::WebSocket)),
-        _ => Box::new(Publishing::new((kind & 2 == 0).then_some("a"))),
-    };
+    let (mut dialect, reads_lines) = dialect(kind & 7);
     dialect.opened(&mut host);
     // A publishing connection reads lines; others get one message from each.
     let messages: Vec<&str> =
-        if kind & 1 == 0 { text.split('\n').collect() } else { text.split("\n\n\n").collect() };
+        if reads_lines { text.split("\n\n\n").collect() } else { text.split('\n').collect() };
     for message in messages {
         let before = host.sent;
+        let asked = dialect.asks_for(Message::Text(message));
+        let bytes: usize = asked.iter().map(String::len).sum();
+        assert!(bytes <= 16 * message.len(), "{message:?} asks about {asked:?}");
         dialect.received(Message::Text(message), &mut host);
+        host.answer_question(&mut *dialect);
         assert!(host.sent > before, "no answer to {message:?}");
         host.report(&mut *dialect);
+        if host.closed {
+            return;
+        }
     }
     dialect.received(Message::Binary(bytes), &mut host);
     assert!(host.closed, "binary is not part of this protocol");
 });
+
+/// The dialect of a number, and whether a message of it is many lines.
+fn dialect(kind: u8) -> (Box<dyn Dialect>, bool) {
+    let ws = Transport::WebSocket;
+    let streams = |stream, with_sequence| {
+        let entrance = stream::Entrance { stream, start: Start::Now, with_sequence };
+        Box::new(stream::Connection::new(ws, entrance, Arc::default()))
+    };
+    match kind {
+        1 | 3 => (Box::new(Publishing::new((kind == 1).then_some("a"))), true),
+        4 => (streams(None, true), false),
+        5 => (streams(Some(stream::Stream::Log), false), false),
+        6 => (Box::new(channels::Connection::new(ws, channels::Standing::Known)), false),
+        7 => (Box::new(channels::Connection::new(ws, channels::Standing::Unknown(1000))), false),
+        _ => (Box::new(Multiplex::new(ws)), false),
+    }
+}
 
 /// A host without a socket, over a real registry.
 struct Fake {
@@ -49,6 +73,8 @@ struct Fake {
     patterns: BTreeSet<String>,
     reported: HashSet<(String, String)>,
     identity: Identity,
+    /// Whether the token that it was asked about is good.
+    asked: Option<bool>,
     sent: usize,
     closed: bool,
 }
@@ -69,8 +95,16 @@ impl Fake {
             patterns,
             reported,
             identity: Identity::anonymous(),
+            asked: None,
             sent: 0,
             closed: false,
+        }
+    }
+
+    /// Tells the dialect what became of a token.
+    fn answer_question(&mut self, dialect: &mut dyn Dialect) {
+        if let Some(good) = self.asked.take() {
+            dialect.authenticated(if good { Ok(()) } else { Err(AuthError::Invalid) }, self);
         }
     }
 
@@ -128,6 +162,10 @@ impl Host for Fake {
         Ok(Outcome::of(topic, &request.start, |topic, time| topic.before_time(time, &crossbeam_epoch::pin())))
     }
 
+    fn refine(&mut self, topic: &str, _filter: Option<Arc<Filter>>) -> bool {
+        self.subscribed.contains(topic)
+    }
+
     fn watch(&mut self, pattern: &str) -> Result<Vec<Arc<Topic>>, Refusal> {
         let parsed = Pattern::parse(pattern).map_err(TopicError::Name)?;
         if !self.patterns.insert(pattern.into()) {
@@ -170,7 +208,9 @@ impl Host for Fake {
         &self.identity
     }
 
-    fn authenticate(&mut self, _token: &str) {}
+    fn authenticate(&mut self, token: &str) {
+        self.asked = Some(token.starts_with("good"));
+    }
 
     fn wake_after(&mut self, _millis: u64) {}
 

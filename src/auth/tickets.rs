@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 use super::Identity;
-use crate::limits::{TICKET_SECONDS, TICKETS_MAX, TICKETS_PER_USER_MAX, TOKEN_BYTES_MAX};
+use crate::limits::{TICKET_SECONDS, TICKETS_MAX, TICKETS_PER_USER_MAX, TICKETS_SWEEP_MS, TOKEN_BYTES_MAX};
 use crate::sync::{Mutex, lock};
 
 struct Ticket {
@@ -17,9 +17,49 @@ struct Ticket {
     expires_ms: u64,
 }
 
-/// The tickets that are good now; about 100 B each.
+/// The tickets that are good now; about 150 B each.
 #[derive(Default)]
-pub struct Tickets(Mutex<HashMap<[u8; 32], Ticket>>);
+pub struct Tickets(Mutex<Waiting>);
+
+/// Tickets that wait to be used. Those that nobody came back with are swept away every so often, not each time, so that a
+/// ticket costs the same however many there are.
+#[derive(Default)]
+struct Waiting {
+    tickets: HashMap<[u8; 32], Ticket>,
+    of_user: HashMap<String, usize>,
+    swept_ms: u64,
+}
+
+impl Waiting {
+    fn sweep(&mut self, now_ms: u64) {
+        self.swept_ms = now_ms;
+        self.tickets.retain(|_, ticket| ticket.expires_ms > now_ms);
+        self.of_user.clear();
+        for ticket in self.tickets.values() {
+            *self.of_user.entry(ticket.identity.name.clone()).or_default() += 1;
+        }
+    }
+
+    fn has_room(&self, user: &str) -> bool {
+        let same_user = self.of_user.get(user).copied().unwrap_or_default();
+        self.tickets.len() < TICKETS_MAX && same_user < TICKETS_PER_USER_MAX
+    }
+
+    fn insert(&mut self, hash: [u8; 32], ticket: Ticket) {
+        *self.of_user.entry(ticket.identity.name.clone()).or_default() += 1;
+        self.tickets.insert(hash, ticket);
+    }
+
+    fn take(&mut self, hash: &[u8; 32]) -> Option<Ticket> {
+        let ticket = self.tickets.remove(hash)?;
+        let user = &ticket.identity.name;
+        match self.of_user.get_mut(user) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(self.of_user.remove(user)),
+        }
+        Some(ticket)
+    }
+}
 
 /// There are as many tickets as there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,22 +72,23 @@ impl Tickets {
     /// # Errors
     /// There are too many, of this user or of all.
     pub fn issue(&self, identity: &Arc<Identity>, random: [u8; 32], now_ms: u64) -> Result<String, TooMany> {
-        let mut tickets = lock(&self.0);
-        tickets.retain(|_, ticket| ticket.expires_ms > now_ms);
-        let same_user = tickets.values().filter(|ticket| ticket.identity.name == identity.name).count();
-        if tickets.len() >= TICKETS_MAX || same_user >= TICKETS_PER_USER_MAX {
+        let mut waiting = lock(&self.0);
+        if now_ms >= waiting.swept_ms + TICKETS_SWEEP_MS {
+            waiting.sweep(now_ms);
+        }
+        if !waiting.has_room(&identity.name) {
             return Err(TooMany);
         }
         let text = URL_SAFE_NO_PAD.encode(random);
         let ticket = Ticket { identity: Arc::clone(identity), expires_ms: now_ms + TICKET_SECONDS * 1000 };
-        tickets.insert(hash(&text), ticket);
+        waiting.insert(hash(&text), ticket);
         Ok(text)
     }
 
     /// Whom a ticket stands for; it is used up.
     pub fn redeem(&self, text: &str, now_ms: u64) -> Option<Arc<Identity>> {
         let hash = (text.len() <= TOKEN_BYTES_MAX).then(|| hash(text))?;
-        let ticket = lock(&self.0).remove(&hash)?;
+        let ticket = lock(&self.0).take(&hash)?;
         (ticket.expires_ms > now_ms).then_some(ticket.identity)
     }
 }
@@ -92,5 +133,17 @@ mod tests {
         let ann = user("ann");
         let of_one = (0..200).filter(|i| tickets.issue(&ann, random(i + 50_000), 30_000).is_ok()).count();
         assert_eq!(of_one, TICKETS_PER_USER_MAX);
+    }
+
+    #[test]
+    fn a_used_ticket_makes_room() {
+        let (tickets, ann) = (Tickets::default(), user("ann"));
+        let texts: Vec<_> =
+            (0..TICKETS_PER_USER_MAX).map(|i| tickets.issue(&ann, random(i), 0).unwrap()).collect();
+        assert_eq!(tickets.issue(&ann, random(1000), 0), Err(TooMany));
+        assert!(tickets.redeem(&texts[0], 0).is_some() && tickets.redeem(&texts[0], 0).is_none());
+        assert!(tickets.issue(&ann, random(1000), 0).is_ok());
+        assert_eq!(tickets.issue(&ann, random(1001), 0), Err(TooMany));
+        assert!(tickets.issue(&user("bob"), random(1001), 0).is_ok());
     }
 }

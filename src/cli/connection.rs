@@ -89,7 +89,7 @@ async fn handshake(stream: TcpStream) -> anyhow::Result<SendRequest<Full<Bytes>>
         clippy::disallowed_methods,
         reason = "a client command: the task ends with its connection, and drain is the server's"
     )]
-    tokio::spawn(connection);
+    tokio::spawn(connection.with_upgrades());
     Ok(sender)
 }
 

@@ -3,6 +3,7 @@
 
 mod backoff;
 mod check;
+mod connect;
 mod connection;
 mod demo;
 mod feed;
@@ -31,7 +32,8 @@ Examples:
   millrace publish logs.api '{\"status\":200}'        publish one event
   tail -f api.log | millrace publish logs.api       publish each line
   millrace subscribe logs.api --from oldest         read a topic, resuming after interruptions
-  millrace subscribe 'agents.**' metrics.host-1     read several at once";
+  millrace subscribe 'agents.**' metrics.host-1     read several at once
+  millrace connect /ws/events/session-123           speak WebSocket, in any protocol";
 
 /// Publish an event once, deliver it to every subscriber over WebSocket or SSE.
 #[derive(Parser)]
@@ -51,6 +53,8 @@ enum Command {
     Publish(publish::Publish),
     /// Read topics as they come; resumes after interruptions.
     Subscribe(subscribe::Subscribe),
+    /// Speak WebSocket with any path, in whatever protocol is at home there.
+    Connect(connect::Connect),
     /// Check a configuration file and say everything that is wrong with it.
     CheckConfig(check::CheckConfig),
     /// Make keys, sign tokens for tests, and find out what a credential may do.
@@ -82,6 +86,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(demo) => demo.run(),
         Command::Publish(publish) => block_on(publish.run()),
         Command::Subscribe(subscribe) => block_on(subscribe.run()),
+        Command::Connect(connect) => block_on(connect.run()),
         Command::CheckConfig(check) => check.run(),
         Command::Token(token) => token.run(),
         Command::Completions { shell } => completions(shell),

@@ -1,6 +1,6 @@
 //! `millrace token`: make a key, sign a token for tests, and say what a credential may do and why.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,7 +14,8 @@ use sha2::{Digest, Sha256};
 
 use super::settings::SettingFlags;
 use super::token_explain;
-use crate::config::{self, Config, KeyConfig, KeyHash, Pattern, Role};
+use crate::config::{self, Algorithm, Config, KeyConfig, KeyHash, Pattern, Role};
+use crate::limits::{TOKEN_BYTES_MAX, USER_BYTES_MAX};
 use crate::server::authority::keys;
 
 const EXAMPLES: &str = "\
@@ -70,6 +71,15 @@ struct Grants {
     presence: Vec<Pattern>,
 }
 
+fn name(text: &str) -> Result<String, String> {
+    let fits = (1..=USER_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
+    if fits {
+        Ok(text.into())
+    } else {
+        Err(format!("write 1 to {USER_BYTES_MAX} bytes without control characters"))
+    }
+}
+
 fn role(word: &str) -> Result<Role, String> {
     Role::parse(word).ok_or_else(|| "write observer, admin, authority or root".into())
 }
@@ -93,7 +103,7 @@ impl Grants {
 #[derive(clap::Args)]
 pub struct Key {
     /// Who it is for; stands in logs.
-    #[arg(long)]
+    #[arg(long, value_parser = name)]
     name: String,
     #[command(flatten)]
     grants: Grants,
@@ -107,8 +117,9 @@ impl Key {
         let mut random = [0; 32];
         aws_lc_rs::rand::fill(&mut random).map_err(|_| anyhow::anyhow!("the system has no randomness"))?;
         let key = format!("mr_{}", URL_SAFE_NO_PAD.encode(random));
+        // An entry that nobody got would be of no use.
         io::stdout().write_all(self.entry(&key).as_bytes())?;
-        eprintln!("the key, which is shown only now: {key}");
+        writeln!(io::stderr(), "the key of {:?}, which is shown only now: {key}", self.name)?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -137,7 +148,7 @@ pub struct Sign {
     #[arg(long, value_name = "FILE", env = "MILLRACE_CONFIG")]
     config: Option<PathBuf>,
     /// Whose it is.
-    #[arg(long)]
+    #[arg(long, value_parser = name)]
     user: String,
     /// How long it is valid.
     #[arg(long, default_value_t = 3600)]
@@ -154,8 +165,12 @@ impl Sign {
         let config = load(self.config.clone())?;
         let jwt = &config.jwt;
         let secrets = keys::secrets("jwt", &jwt.secret_env, &jwt.secret_file)?;
-        let secret =
-            secrets.first().context("jwt.secret_env or jwt.secret_file must name a shared secret")?;
+        let hint = "tokens are signed with the shared secret of [jwt], and there is none: set jwt.secret_env or \
+                    jwt.secret_file, in the file of --config or as MILLRACE_JWT_SECRET_ENV or MILLRACE_JWT_SECRET_FILE";
+        let secret = secrets.first().context(hint)?;
+        if !jwt.algorithms.contains(&Algorithm::Hs256) {
+            bail!("jwt.algorithms does not allow HS256, so that a server would refuse the token");
+        }
         let claims = self.claims(&config, now_ms() / 1000);
         let token = jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(secret))?;
         writeln!(io::stdout(), "{token}")?;
@@ -190,17 +205,33 @@ pub(super) fn load(file: Option<PathBuf>) -> anyhow::Result<Config> {
     SettingFlags::default().load(file).context("the configuration is wrong")
 }
 
-/// What was given as a flag, else standard input.
+/// What was given as a flag, else standard input, of which no more is read than a token may have.
+///
+/// # Errors
+/// There is nothing.
 pub(super) fn given(token: Option<String>) -> anyhow::Result<String> {
     let token = match token {
         Some(token) => token,
-        None => {
-            let mut text = String::new();
-            io::stdin().read_to_string(&mut text).context("the token cannot be read from standard input")?;
-            text
-        }
+        None => from_standard_input()?,
     };
-    Ok(token.trim().to_owned())
+    let token = token.trim();
+    // It is often copied with the word in front of it.
+    let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
+    if token.is_empty() {
+        bail!("there is no token: give it on standard input, in MILLRACE_TOKEN, or by --token");
+    }
+    Ok(token.to_owned())
+}
+
+fn from_standard_input() -> anyhow::Result<String> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        writeln!(io::stderr(), "paste the token and end with Ctrl-D:")?;
+    }
+    let mut text = String::new();
+    let most = 2 * TOKEN_BYTES_MAX as u64;
+    stdin.take(most).read_to_string(&mut text).context("the token cannot be read from standard input")?;
+    Ok(text)
 }
 
 /// Unix milliseconds.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::token::{given, load, now_ms};
 use crate::auth::jwt::{Problem, Rules, Tokens};
 use crate::auth::{Action, Grants, Identity};
-use crate::config::{Config, Role};
+use crate::config::{Asked, Config, Role};
 use crate::json::time;
 use crate::server::authority::{self, Looked};
 
@@ -59,6 +59,7 @@ impl Explain {
         let identity = findings.credential(&looked, &token);
         if let Some(identity) = &identity {
             findings.grants(identity);
+            findings.webhook();
             self.topic.iter().for_each(|topic| findings.topic(identity, topic));
         }
         io::stdout().write_all(findings.out.as_bytes())?;
@@ -106,6 +107,9 @@ impl Findings<'_> {
             }
             Err(problem) => {
                 self.say("kind", "token (JWT), whose claims cannot be believed");
+                if let Problem::UnknownKey(_) | Problem::WhichKey = problem {
+                    self.say("keys", tokens.key_names().join(" "));
+                }
                 self.say("valid", format!("no: {problem}"));
                 return None;
             }
@@ -146,6 +150,7 @@ impl Findings<'_> {
 
     /// Where the grants of a key stand, and where its role comes from.
     fn of_key(&mut self, identity: &Identity) {
+        // Names of keys differ.
         let entry = self.config.keys.iter().find(|key| key.name == identity.name);
         let own = entry.is_some_and(|key| !Grants::of(key).is_empty());
         self.source = if own { format!("the key `{}`", identity.name) } else { of_role(identity.role) };
@@ -180,6 +185,16 @@ impl Findings<'_> {
             if !patterns.is_empty() {
                 self.out += &format!("  {:<9} {}\n", action.name(), patterns.join(" "));
             }
+        }
+    }
+
+    fn webhook(&mut self) {
+        let webhook = &self.config.webhook;
+        let asked: Vec<_> =
+            [Asked::Connect, Asked::Subscribe].into_iter().filter(|what| webhook.is_asked(*what)).collect();
+        if !asked.is_empty() {
+            let words: Vec<_> = asked.iter().map(|what| what.word()).collect();
+            self.say("note", format!("webhook.url is asked besides ({}), and may refuse", words.join(", ")));
         }
     }
 

@@ -51,11 +51,13 @@ pub fn key_to_toml(key: &KeyConfig) -> String {
     out
 }
 
-/// A key that may do what its role may has no lists of its own, and an empty list would be one.
+/// A key that may do what its role may has no lists of its own, and an empty list would be one. A key without a role does not
+/// say so.
 fn write_key(out: &mut String, key: &KeyConfig) {
     let lists = [&key.publish, &key.subscribe, &key.history, &key.presence];
     let by_role = lists.iter().all(|list| list.is_empty());
-    let lines = KeyConfig::SETTINGS.iter().zip(key.show()).filter(|(_, value)| !by_role || value != "[]");
+    let said = |value: &str| !(value == "\"none\"" || by_role && value == "[]");
+    let lines = KeyConfig::SETTINGS.iter().zip(key.show()).filter(|(_, value)| said(value));
     write_heading(out, "[[keys]]");
     lines.for_each(|(setting, value)| out.push_str(&format!("{} = {value}\n", setting.name)));
 }

@@ -12,7 +12,7 @@ use super::proxy::Proxy;
 use super::raw::{DEFAULT_NAMESPACE, Headed, Raw, Reader, Section};
 use super::roles::Roles;
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing};
-use crate::limits::{KEYS_MAX, RETAIN_EVENTS_MAX};
+use crate::limits::{KEYS_MAX, RETAIN_EVENTS_MAX, USER_BYTES_MAX};
 
 /// Resolves what was said.
 ///
@@ -200,7 +200,19 @@ fn key(said: &Headed, problems: &mut Problems) -> KeyConfig {
         key.presence = key.subscribe.clone();
     }
     check_grants(&key, said, problems);
+    check_name(&key.name, said, problems);
     key
+}
+
+/// The name of a key is that of a user: it stands in logs and messages, as the subject of a token does.
+fn check_name(name: &str, said: &Headed, problems: &mut Problems) {
+    if name.len() > USER_BYTES_MAX || name.chars().any(char::is_control) {
+        let origin = said.section.origin("name").unwrap_or(&said.origin).clone();
+        problems.push(
+            origin,
+            format!("name: at most {USER_BYTES_MAX} bytes without line breaks and other control characters"),
+        );
+    }
 }
 
 fn check_grants(key: &KeyConfig, said: &Headed, problems: &mut Problems) {

@@ -7,7 +7,7 @@ use super::shard::Shard;
 use crate::auth::{Action, Identity};
 use crate::dialect::{Host, Outcome, Refusal, Start, Subscribe, frame};
 use crate::engine::filter::Filter;
-use crate::engine::name::validate_readable;
+use crate::engine::name::{presence_topic, validate_readable};
 use crate::engine::presence::Member;
 use crate::engine::{Body, Now, Placed, Topic, TopicError};
 use crate::error::Disconnect;
@@ -41,8 +41,7 @@ impl<N: Net> ShardHost<'_, N> {
 
     /// Grants allow it; whoever is asked besides must allow it too.
     fn permitted(&self, topic: &str) -> Result<(), Refusal> {
-        let permitted = self.shard.is_permitted(self.conn, topic);
-        if permitted { Ok(()) } else { Err(Refusal::Forbidden(Action::Subscribe.name())) }
+        if self.shard.is_permitted(self.conn, topic) { Ok(()) } else { Err(Refusal::Denied) }
     }
 
     fn queued(&mut self, before: usize) {
@@ -144,6 +143,7 @@ impl<N: Net> Host for ShardHost<'_, N> {
     fn presence(&mut self, topic: &str) -> Result<Vec<(String, Member)>, Refusal> {
         validate_readable(topic).map_err(TopicError::Name)?;
         self.allowed(Action::Presence, topic)?;
+        self.permitted(&presence_topic(topic))?;
         let found = self.shard.shared.registry.find(topic);
         Ok(found.map(|topic| topic.members()).transpose()?.unwrap_or_default())
     }

@@ -147,13 +147,14 @@ impl<N: Net> Shard<N> {
     }
 
     /// For how long no message has come from the client, and no event to any topic that it reads: a stream whose client
-    /// cannot speak is not idle while it has events.
+    /// cannot speak is not idle while it has events. Of a topic that no longer keeps its newest event, the last sign of life counts.
     pub(super) fn silent_ms(&self, id: u32) -> u64 {
         let pin = crossbeam_epoch::pin();
         let ages = self.conns[id as usize].subs.refs().iter().filter_map(|at| {
             let topic = self.topic_of(*at);
-            let newest = topic.find(topic.head(), &pin)?;
-            Some(self.now.millis().saturating_sub(newest.stamp_micros / 1000))
+            let newest = topic.find(topic.head(), &pin);
+            let age = newest.map(|newest| self.now.millis().saturating_sub(newest.stamp_micros / 1000));
+            age.or_else(|| (topic.head() > 0).then(|| topic.quiet_ms(self.now)))
         });
         ages.fold(self.unspoken_ms(id), u64::min)
     }

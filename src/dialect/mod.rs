@@ -11,6 +11,7 @@ pub mod position;
 pub mod protocol;
 pub mod refuse;
 pub mod stream;
+pub mod text;
 pub mod topics;
 
 use std::sync::Arc;
@@ -150,9 +151,14 @@ impl Outcome {
         };
         Self { topic, offset, recovered: missed == Some(0), missed }
     }
+
+    /// The events that are missing, where not all was recovered; `None` when nobody can know which.
+    pub fn gap(&self) -> Option<Gap> {
+        self.missed.map(|missed| Gap { from: self.offset + 1 - missed, to: self.offset })
+    }
 }
 
-/// Events that a subscriber has missed after it had begun.
+/// Events that a subscriber has missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// First offset missed.
@@ -167,6 +173,9 @@ pub enum Refusal {
     /// The credential does not allow it.
     #[error("not allowed: the credential has no {0} grant for this topic")]
     Forbidden(&'static str),
+    /// Grants allow it, and the backend that is asked besides does not.
+    #[error("not allowed: the server's backend does not allow this topic")]
+    Denied,
     /// The topic cannot be had.
     #[error(transparent)]
     Topic(#[from] TopicError),
@@ -194,7 +203,7 @@ impl Refusal {
     /// A word for programs.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Forbidden(_) => "forbidden",
+            Self::Forbidden(_) | Self::Denied => "forbidden",
             Self::Topic(TopicError::Name(_)) => "invalid_topic",
             Self::Topic(TopicError::ReadOnly) => "read_only",
             Self::Topic(TopicError::TooMany(_)) => "too_many_topics",

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Dialect, Transport};
-use crate::auth::{Action, Identity, Verdict};
+use crate::auth::{Action, Identity, Permits, Verdict};
 use crate::engine::{Body, Counts, Gate, Misfit, Now, Publish, Registry, Topic};
 
 /// How a request is made.
@@ -52,6 +52,8 @@ pub struct Call<'a> {
     pub body: Option<&'a [u8]>,
     /// Whether the wait that [`Reply::Wait`] asked for is over.
     pub waited: bool,
+    /// What somebody else says about the topics that [`Protocol::reads`] has named; `None` where grants alone decide.
+    pub permits: Option<&'a Permits>,
     /// The node.
     pub node: Node<'a>,
 }
@@ -76,7 +78,19 @@ impl<'a> Call<'a> {
     /// It may not.
     pub fn allowed(&self, action: Action, topic: &str) -> Result<&'a Arc<Identity>, Fault> {
         let identity = self.identity()?;
-        if identity.may(action, topic) { Ok(identity) } else { Err(Fault::forbidden(action)) }
+        if !identity.may(action, topic) {
+            return Err(Fault::forbidden(action));
+        }
+        if action == Action::Publish || self.is_permitted(topic) {
+            Ok(identity)
+        } else {
+            Err(Fault::denied())
+        }
+    }
+
+    /// Whether somebody else lets the asker read `topic`. A topic that nobody was asked about may not be read.
+    pub fn is_permitted(&self, topic: &str) -> bool {
+        self.permits.is_none_or(|permits| permits.iter().any(|(name, allowed)| *allowed && name == topic))
     }
 }
 
@@ -113,12 +127,14 @@ pub struct Fault {
     pub message: String,
     /// After how long the same request may be served.
     pub retry_after_ms: Option<u64>,
+    /// The member of an event that is wrong.
+    pub field: Option<String>,
 }
 
 impl Fault {
     /// A refusal that time does not change.
     pub fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), retry_after_ms: None }
+        Self { status, code, message: message.into(), retry_after_ms: None, field: None }
     }
 
     /// Something in the request is wrong.
@@ -132,6 +148,11 @@ impl Fault {
         Self::new(403, "forbidden", message)
     }
 
+    /// Grants allow it, and the backend that is asked besides does not.
+    pub fn denied() -> Self {
+        Self::new(403, "forbidden", "the server's backend does not allow this topic")
+    }
+
     /// Too many or too fast.
     pub fn limited(message: impl Into<String>, retry_after_ms: u64) -> Self {
         Self { retry_after_ms: Some(retry_after_ms), ..Self::new(429, "too_many", message) }
@@ -143,6 +164,12 @@ impl Fault {
     }
 }
 
+impl From<Misfit> for Fault {
+    fn from(misfit: Misfit) -> Self {
+        Self { field: Some(misfit.field.clone()), ..Self::new(422, "invalid_event", misfit.to_string()) }
+    }
+}
+
 /// One protocol. Its paths and topics are its own: no two protocols serve the same.
 pub trait Protocol: Send + Sync {
     /// Its name, in documents and metrics.
@@ -150,6 +177,12 @@ pub trait Protocol: Send + Sync {
 
     /// Its answer to a request; `None` when the path is not one of its own.
     fn serve(&self, call: &Call<'_>) -> Option<Result<Reply, Fault>>;
+
+    /// The topics whose events or state the answer to a request tells, for whoever must be asked first whether they may be
+    /// read. Streams name theirs by [`Dialect::opens_with`], and are not meant.
+    fn reads(&self, _call: &Call<'_>) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Whether `topic` is its own.
     fn owns(&self, topic: &str) -> bool;
@@ -191,6 +224,11 @@ impl Protocols {
     /// The answer of whichever serves the path.
     pub fn serve(&self, call: &Call<'_>) -> Option<Result<Reply, Fault>> {
         self.0.iter().find_map(|protocol| protocol.serve(call))
+    }
+
+    /// The topics that the answer tells of.
+    pub fn reads(&self, call: &Call<'_>) -> Vec<String> {
+        self.0.iter().flat_map(|protocol| protocol.reads(call)).collect()
     }
 
     /// Whose topic this is.

@@ -36,6 +36,11 @@ impl Dialect for Refused {
     fn gap(&mut self, _topic: &Topic, _gap: Gap, _host: &mut dyn Host) {}
 }
 
+/// A WebSocket that is closed as soon as it is open.
+pub fn closing(why: Disconnect) -> Box<dyn Dialect> {
+    Box::new(Refused { message: None, why })
+}
+
 impl Refuse {
     /// A WebSocket that is refused: with `message`, if there is one, and `why`; or with `fault`.
     ///

@@ -9,6 +9,11 @@ use crate::limits::TOPIC_NAME_BYTES_MAX;
 /// What the topic of joins and leaves is called before the name of the topic itself.
 const PRESENCE: &str = "$presence.";
 
+/// The topic of those who join and leave `topic`.
+pub fn presence_topic(topic: &str) -> String {
+    format!("{PRESENCE}{topic}")
+}
+
 /// Why a text names no topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {

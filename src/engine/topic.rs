@@ -267,9 +267,14 @@ impl Topic {
         claim.forget_keys(now);
     }
 
+    /// Milliseconds since the last publication, or since the last reader left.
+    pub fn quiet_ms(&self, now: Now) -> u64 {
+        now.millis().saturating_sub(self.touched_ms.load(Ordering::Relaxed))
+    }
+
     /// Whether nobody needs the topic any more.
     pub fn is_idle(&self, now: Now) -> bool {
-        let quiet_ms = now.millis().saturating_sub(self.touched_ms.load(Ordering::Relaxed));
+        let quiet_ms = self.quiet_ms(now);
         // Nothing was ever numbered, so no numbering has to outlast its readers.
         let unused = if self.head() == 0 { UNUSED_TOPIC_SECONDS * 1000 } else { u64::MAX };
         let idle_ms = self.namespace.idle_ms;

@@ -11,6 +11,7 @@ pub mod fields;
 pub mod filter;
 pub mod lines;
 pub mod members;
+pub mod misfit;
 pub mod moment;
 mod scan;
 pub mod text;

@@ -7,6 +7,7 @@ use hyper::{Response, StatusCode};
 
 use super::takeover::Takeover;
 use crate::auth::AuthError;
+use crate::dialect::refuse::Refuse;
 use crate::dialect::topics::RequestError;
 use crate::dialect::{Refusal, protocol};
 use crate::engine::{TopicError, Unplaced};
@@ -24,6 +25,16 @@ pub enum Answer {
     Response(Response<Body>),
     /// The connection becomes a stream.
     Stream(Box<Takeover>),
+}
+
+impl Answer {
+    /// A stream whose client is told like this, if others refuse it.
+    pub fn refused_by(mut self, refuse: Refuse) -> Self {
+        if let Self::Stream(takeover) = &mut self {
+            takeover.refuse = refuse;
+        }
+        self
+    }
 }
 
 /// Why a request is not served.
@@ -125,6 +136,15 @@ impl Fault {
         }
     }
 
+    /// The member of an event that is wrong.
+    fn field(&self) -> Option<&str> {
+        match self {
+            Self::Event(Unplaced::Misfit(misfit)) => Some(&misfit.field),
+            Self::Protocol(fault) => fault.field.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The limit that was run into, where it is counted nowhere else.
     pub fn limit(&self) -> Option<Limit> {
         match self {
@@ -140,9 +160,9 @@ impl Fault {
         write_string(&mut out, self.code());
         out.extend_from_slice(b",\"message\":");
         write_string(&mut out, &self.to_string());
-        if let Self::Event(Unplaced::Misfit(misfit)) = self {
+        if let Some(field) = self.field() {
             out.extend_from_slice(b",\"field\":");
-            write_string(&mut out, &misfit.field);
+            write_string(&mut out, field);
         }
         if let Some(millis) = self.retry_after_ms() {
             write_retry_after(&mut out, millis);

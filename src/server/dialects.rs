@@ -11,10 +11,10 @@ use super::answer::{Answer, Fault, json};
 use super::bell::Bell;
 use super::node::Node;
 use super::routes::Call;
-use super::{assembly, publish, query, streams};
-use crate::auth::{AuthError, Verdict};
+use super::{assembly, consult, publish, query, streams};
+use crate::auth::{AuthError, Permits, Verdict};
 use crate::dialect::Transport;
-use crate::dialect::protocol::{self, Method, Reply};
+use crate::dialect::protocol::{self, Method, Protocols, Reply};
 use crate::error::Disconnect;
 
 /// What has become known since the request was first put to its protocol.
@@ -22,6 +22,7 @@ use crate::error::Disconnect;
 struct Progress {
     body: Option<Vec<u8>>,
     waited: bool,
+    permits: Option<Permits>,
 }
 
 fn method(method: &HttpMethod) -> Method {
@@ -33,14 +34,13 @@ fn method(method: &HttpMethod) -> Method {
     }
 }
 
-/// Puts a request to its protocol; `None` when no protocol has the path.
-fn ask(
+/// Puts a request to the protocols.
+fn put<T>(
     node: &Node,
-    path: &str,
-    call: &Call,
-    verdict: &Verdict,
+    (path, call, verdict): Asked<'_>,
     so_far: &Progress,
-) -> Option<Result<Reply, Fault>> {
+    to: impl FnOnce(&Protocols, &protocol::Call<'_>) -> T,
+) -> T {
     let header = |name: &str| query::header(&call.headers, name).map(str::to_owned);
     let asked = protocol::Call {
         method: method(&call.method),
@@ -51,6 +51,7 @@ fn ask(
         credential: verdict,
         body: so_far.body.as_deref(),
         waited: so_far.waited,
+        permits: so_far.permits.as_ref(),
         node: protocol::Node {
             registry: &node.registry,
             publisher: &*node.publisher,
@@ -58,7 +59,23 @@ fn ask(
             now: node.clock.now(),
         },
     };
-    node.protocols.serve(&asked).map(|reply| reply.map_err(Fault::from))
+    to(&node.protocols, &asked)
+}
+
+type Asked<'a> = (&'a str, &'a Call, &'a Verdict);
+
+/// What its protocol replies to a request; `None` when no protocol has the path.
+fn ask(node: &Node, asked: Asked<'_>, so_far: &Progress) -> Option<Result<Reply, Fault>> {
+    let reply = put(node, asked, so_far, |protocols, call| protocols.serve(call));
+    reply.map(|reply| reply.map_err(Fault::from))
+}
+
+/// What the backend says about the topics that an answer would tell of; `None` where there are none, or nobody is asked.
+async fn permits(node: &Node, asked: Asked<'_>) -> Option<Permits> {
+    let (_, call, verdict) = asked;
+    call.caller.as_ref().filter(|_| verdict.is_ok())?;
+    let topics = put(node, asked, &Progress::default(), |protocols, call| protocols.reads(call));
+    if topics.is_empty() { None } else { consult::topics(node, call, topics).await }
 }
 
 /// Serves a request of a protocol; `None` when no protocol has the path.
@@ -69,13 +86,14 @@ pub async fn serve(
     verdict: &Verdict,
     body: &mut Incoming,
 ) -> Option<Result<Answer, Fault>> {
-    let mut so_far = Progress::default();
-    let reply = ask(node, path, call, verdict, &so_far)?;
+    let asked = (path, call, verdict);
+    let mut so_far = Progress { permits: permits(node, asked).await, ..Progress::default() };
+    let reply = ask(node, asked, &so_far)?;
     let reply = match reply {
         Ok(Reply::NeedBody) => match publish::whole(node, body).await {
             Ok(whole) => {
                 so_far.body = Some(whole.to_vec());
-                ask(node, path, call, verdict, &so_far)?
+                ask(node, asked, &so_far)?
             }
             Err(fault) => Err(fault),
         },
@@ -84,7 +102,7 @@ pub async fn serve(
     Some(match reply {
         Ok(Reply::Wait(topics, seconds)) => {
             let over = tokio::time::sleep(Duration::from_secs(seconds));
-            wait(node, (path, call, verdict), so_far, Bell::on(topics), over).await
+            wait(node, asked, so_far, Bell::on(topics), over).await
         }
         Ok(Reply::Publish(topic)) => match so_far.body {
             Some(whole) => publish::whole_event(node, call, &topic, &whole),
@@ -98,7 +116,7 @@ pub async fn serve(
 /// Asks again at every news, until the protocol has an answer or the time is over.
 async fn wait(
     node: &Arc<Node>,
-    (path, call, verdict): (&str, &Call, &Verdict),
+    asked: Asked<'_>,
     mut so_far: Progress,
     bell: Bell,
     over: Sleep,
@@ -107,15 +125,17 @@ async fn wait(
     let mut over = std::pin::pin!(over);
     loop {
         bell.clear();
-        let reply = ask(node, path, call, verdict, &so_far).ok_or(Fault::NotFound("nothing is here"))?;
+        let reply = ask(node, asked, &so_far).ok_or(Fault::NotFound("nothing is here"))?;
         match reply? {
             Reply::Wait(..) if !so_far.waited => {
                 tokio::select! {
                     () = &mut over => so_far.waited = true,
+                    () = node.drains() => so_far.waited = true,
                     () = bell.rung() => {}
                 }
+                asked.1.check_lasting(node)?;
             }
-            reply => return carry_out(node, call, reply),
+            reply => return carry_out(node, asked.1, reply),
         }
     }
 }
@@ -125,7 +145,10 @@ fn carry_out(node: &Node, call: &Call, reply: Reply) -> Result<Answer, Fault> {
         Reply::WebSocket(open) => {
             let (transport, head) = streams::upgrade(node, call)?;
             match node.admission.seat(&call.identity) {
-                Ok(user) => Ok(streams::seated(call, (transport, head), open(transport), user)),
+                Ok(user) => {
+                    let answer = streams::seated(call, (transport, head), open(transport), user);
+                    Ok(answer.refused_by(assembly::refuse(&node.config)))
+                }
                 Err(crowded) => refuse(node, call, (transport, head), crowded),
             }
         }

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use super::answer::{Answer, Fault, json};
 use super::bell::Bell;
+use super::consult;
 use super::node::Node;
 use super::query;
 use super::routes::Call;
-use crate::auth::{Action, Caller};
+use crate::auth::Action;
 use crate::dialect::Outcome;
 use crate::dialect::topics::{Page, parse_page, write_event, write_member, write_position};
+use crate::engine::name::presence_topic;
 use crate::engine::{Entry, Read, Topic};
 use crate::json::fields::JsonFields;
 use crate::json::text::{write_string, write_u64};
@@ -20,31 +22,25 @@ use hyper::StatusCode;
 /// `GET /v1/topics/{topic}` as a page, after a wait where one is asked for and nothing is there.
 pub async fn page(node: &Arc<Node>, call: &Call, name: &str) -> Result<Answer, Fault> {
     call.check(Action::History, name)?;
-    check_permitted(node, call, name).await?;
+    consult::topic(node, call, name.to_owned()).await?;
     let wanted = parse_page(&call.query, query::header(&call.headers, "last-event-id"))?;
     let topic = node.registry.topic(name, node.clock.now())?;
     let outcome = Outcome::of(Arc::clone(&topic), &wanted.start, |topic, time| {
         topic.before_time(time, &crossbeam_epoch::pin())
     });
-    let mut found = collect(&topic, &outcome, &wanted);
+    let mut found = Found { next: outcome.offset, ..Found::default() };
+    found.collect(&topic, &wanted);
     if found.count == 0 && wanted.wait_seconds > 0 {
         let _place = node.wait()?;
-        let wait = Duration::from_secs(wanted.wait_seconds);
         // After the wait the page is empty, which is an answer.
-        let _elapsed = tokio::time::timeout(wait, wait_for(&topic, &outcome, &wanted, &mut found)).await;
+        tokio::select! {
+            () = wait_for(&topic, &wanted, &mut found) => {}
+            () = tokio::time::sleep(Duration::from_secs(wanted.wait_seconds)) => {}
+            () = node.drains() => {}
+        }
+        call.check_lasting(node)?;
     }
     Ok(Answer::Response(json(StatusCode::OK, write_page(&topic, &outcome, &found))))
-}
-
-/// Reading a page is reading: whoever is asked about subscriptions is asked about this.
-async fn check_permitted(node: &Node, call: &Call, name: &str) -> Result<(), Fault> {
-    if !node.authority.has_webhook() {
-        return Ok(());
-    }
-    let caller = Caller { address: call.address, path: format!("/v1/topics/{name}").into() };
-    let permits = node.authority.may_read(&call.identity, &caller, vec![name.to_owned()]).await;
-    let permitted = permits.iter().all(|(_, allowed)| *allowed);
-    if permitted { Ok(()) } else { Err(Fault::Forbidden(Action::Subscribe.name())) }
 }
 
 /// Events of a page, written.
@@ -56,11 +52,12 @@ struct Found {
     missed: u64,
 }
 
-async fn wait_for(topic: &Arc<Topic>, outcome: &Outcome, wanted: &Page, found: &mut Found) {
+/// Goes on where it has looked: what did not match is not looked at again.
+async fn wait_for(topic: &Arc<Topic>, wanted: &Page, found: &mut Found) {
     let bell = Bell::on([Arc::clone(topic)]);
     loop {
         bell.clear();
-        *found = collect(topic, outcome, wanted);
+        found.collect(topic, wanted);
         if found.count > 0 {
             return;
         }
@@ -68,26 +65,25 @@ async fn wait_for(topic: &Arc<Topic>, outcome: &Outcome, wanted: &Page, found: &
     }
 }
 
-fn collect(topic: &Topic, outcome: &Outcome, wanted: &Page) -> Found {
-    let pin = crossbeam_epoch::pin();
-    let mut found = Found { next: outcome.offset, ..Found::default() };
-    while found.count < wanted.limit && found.events.len() < PAGE_BYTES_MAX {
-        match topic.read(found.next, &pin) {
-            Read::Entry(offset, entry) => {
-                found.next = offset;
-                found.add(topic, entry, wanted);
+impl Found {
+    /// Adds what there is behind the place that was looked at last.
+    fn collect(&mut self, topic: &Topic, wanted: &Page) {
+        let pin = crossbeam_epoch::pin();
+        while self.count < wanted.limit && self.events.len() < PAGE_BYTES_MAX {
+            match topic.read(self.next, &pin) {
+                Read::Entry(offset, entry) => {
+                    self.next = offset;
+                    self.add(topic, entry, wanted);
+                }
+                Read::Lagged { missed, resume_at } => {
+                    self.missed += missed;
+                    self.next = resume_at - 1;
+                }
+                Read::Empty => return,
             }
-            Read::Lagged { missed, resume_at } => {
-                found.missed += missed;
-                found.next = resume_at - 1;
-            }
-            Read::Empty => break,
         }
     }
-    found
-}
 
-impl Found {
     fn add(&mut self, topic: &Topic, entry: &Entry, wanted: &Page) {
         if wanted.filter.as_ref().is_some_and(|filter| !filter.evaluate(entry.fields(&JsonFields))) {
             return;
@@ -155,9 +151,10 @@ pub fn list(node: &Node, call: &Call) -> Answer {
 }
 
 /// `GET /v1/presence/{topic}`.
-pub fn presence(node: &Node, call: &Call, name: &str) -> Result<Answer, Fault> {
+pub async fn presence(node: &Node, call: &Call, name: &str) -> Result<Answer, Fault> {
     super::streams::check_readable(name)?;
     call.check(Action::Presence, name)?;
+    consult::topic(node, call, presence_topic(name)).await?;
     let members = node.registry.find(name).map(|topic| topic.members()).transpose();
     let members =
         members.map_err(|refused| Fault::Bad("no_presence", refused.to_string()))?.unwrap_or_default();

@@ -10,6 +10,7 @@ mod answer;
 pub mod assembly;
 pub mod authority;
 mod bell;
+mod consult;
 mod credentials;
 mod dialects;
 mod history;

@@ -1,9 +1,8 @@
 //! Everything that requests share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::admission::Admission;
 use super::answer::Fault;
@@ -59,7 +58,7 @@ pub struct Node {
     /// Proxies in front.
     pub proxies: Proxies,
     waiting: Semaphore,
-    draining: AtomicBool,
+    draining: watch::Sender<bool>,
 }
 
 impl Node {
@@ -105,7 +104,7 @@ impl Node {
             publish_metrics,
             sqlite_metrics: Arc::default(),
             http_metrics: Arc::default(),
-            draining: AtomicBool::new(false),
+            draining: watch::Sender::new(false),
             config,
         };
         Ok((node, chores))
@@ -137,11 +136,18 @@ impl Node {
 
     /// From now on `/ready` says no.
     pub fn set_draining(&self) {
-        self.draining.store(true, Ordering::Release);
+        self.draining.send_replace(true);
     }
 
     /// Whether the server drains.
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+        *self.draining.borrow()
+    }
+
+    /// Comes when the server drains, for requests that wait: they are answered with what there is.
+    pub async fn drains(&self) {
+        let mut draining = self.draining.subscribe();
+        // The sender is the node's own, so that it is there as long as this is.
+        let _drains = draining.wait_for(|draining| *draining).await;
     }
 }

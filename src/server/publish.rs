@@ -13,10 +13,10 @@ use super::node::Node;
 use super::query;
 use super::routes::Call;
 use crate::auth::Action;
-use crate::engine::{Body, Placed, Publish};
+use crate::engine::{Body, Placed, Publish, Unplaced};
 use crate::ingest::publisher::check_name;
 use crate::json::batch::{Attributes, Batch, Report};
-use crate::json::envelope::Member;
+use crate::json::envelope::{Invalid, Member};
 use crate::json::lines::{Line, Lines};
 use crate::json::text::{write_string, write_u64};
 use crate::metrics::Limit;
@@ -28,7 +28,7 @@ pub async fn one_topic(
     topic: &str,
     body: &mut Incoming,
 ) -> Result<Answer, Fault> {
-    let attributes = checked(call, topic).inspect_err(|_| node.publisher.refused(1))?;
+    let attributes = checked(node, call, topic).inspect_err(|_| node.publisher.refused(1))?;
     if media_type(call) == "application/x-ndjson" {
         return lines_of_topic(node, call, topic, &attributes, body).await;
     }
@@ -38,7 +38,8 @@ pub async fn one_topic(
 
 /// The same for a single event whose body has been read.
 pub fn whole_event(node: &Node, call: &Call, topic: &str, body: &[u8]) -> Result<Answer, Fault> {
-    let placed = checked(call, topic).and_then(|attributes| one_event(node, call, topic, &attributes, body));
+    let placed =
+        checked(node, call, topic).and_then(|attributes| one_event(node, call, topic, &attributes, body));
     answer_to_one(node, placed)
 }
 
@@ -63,10 +64,10 @@ fn count_refused(node: &Node, fault: &Fault) {
 }
 
 /// What is known before the body is read: the topic may be published to, and the attributes are right.
-fn checked(call: &Call, topic: &str) -> Result<Attributes, Fault> {
+fn checked(node: &Node, call: &Call, topic: &str) -> Result<Attributes, Fault> {
     check_name(topic)?;
     call.check(Action::Publish, topic)?;
-    attributes(call)
+    attributes(call).map_err(|invalid| malformed(node, topic, invalid))
 }
 
 fn one_event(
@@ -77,10 +78,18 @@ fn one_event(
     body: &[u8],
 ) -> Result<Placed, Fault> {
     let body = match media_type(call) {
-        "application/json" => attributes.json(body)?,
+        "application/json" => attributes.json(body).map_err(|invalid| malformed(node, topic, invalid))?,
         _ => attributes.binary(body, content_type(call)),
     };
     place(node, call, topic, body)
+}
+
+/// A member that is wrong makes an event one that does not fit, where events have a data model.
+fn malformed(node: &Node, topic: &str, invalid: Invalid) -> Fault {
+    match invalid.misfit().filter(|_| node.protocols.owner(topic).is_some()) {
+        Some(misfit) => Unplaced::Misfit(Box::new(misfit)).into(),
+        None => invalid.into(),
+    }
 }
 
 fn place(node: &Node, call: &Call, topic: &str, body: Body) -> Result<Placed, Fault> {
@@ -101,7 +110,7 @@ pub fn event(node: &Node, call: &Call, topic: &str, body: Body) -> Result<Answer
     Ok(Answer::Response(json(StatusCode::OK, single(&placed))))
 }
 
-fn attributes(call: &Call) -> Result<Attributes, Fault> {
+fn attributes(call: &Call) -> Result<Attributes, Invalid> {
     let get = |member: Member| {
         let (header, parameter) = match member {
             Member::Type => ("event-type", "type"),
@@ -114,7 +123,7 @@ fn attributes(call: &Call) -> Result<Attributes, Fault> {
         let found = query::header(&call.headers, header).or_else(|| query::find(&call.query, parameter));
         found.map(str::to_owned)
     };
-    Ok(Attributes::new(get, query::find(&call.query, "raw").is_some_and(|raw| raw != "0"))?)
+    Attributes::new(get, query::find(&call.query, "raw").is_some_and(|raw| raw != "0"))
 }
 
 /// The body of one event.
@@ -283,6 +292,7 @@ async fn piece(node: &Node, body: &mut Incoming) -> Result<Option<Bytes>, Fault>
 }
 
 fn publish(node: &Node, call: &Call, batch: Batch, report: &mut Report) -> Result<(), Fault> {
+    call.check_lasting(node)?;
     for group in batch.groups {
         let events = group.bodies.len() as u64;
         let who = &call.identity.name;

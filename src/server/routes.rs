@@ -16,10 +16,9 @@ use hyper::{Method, Request, StatusCode, Version};
 
 use super::answer::{Answer, Fault, json, with_type};
 use super::node::Node;
-use super::takeover::Takeover;
-use super::{credentials, dialects, history, publish, query, streams};
+use super::{consult, credentials, dialects, history, publish, query, streams};
 use crate::admin;
-use crate::auth::{Action, Caller, Identity, Places, Presented, Verdict, presented};
+use crate::auth::{Action, AuthError, Caller, Identity, Places, Presented, Verdict, presented};
 use crate::json::text::write_string;
 use crate::json::time;
 use crate::limits::{DISCARD_BYTES_MAX, DISCARD_MS};
@@ -31,6 +30,8 @@ pub struct Call {
     pub identity: Arc<Identity>,
     /// From where, as far as that is known.
     pub address: Option<IpAddr>,
+    /// The same for the backend that is asked, where there is one.
+    pub caller: Option<Arc<Caller>>,
     /// The method.
     pub method: Method,
     /// Decoded parameters.
@@ -48,6 +49,19 @@ impl Call {
     /// It may not.
     pub fn check(&self, action: Action, topic: &str) -> Result<(), Fault> {
         if self.identity.may(action, topic) { Ok(()) } else { Err(Fault::Forbidden(action.name())) }
+    }
+
+    /// Whether the credential still holds: for requests that take longer than a moment.
+    ///
+    /// # Errors
+    /// It has ended, or was taken back.
+    pub fn check_lasting(&self, node: &Node) -> Result<(), Fault> {
+        let unix_ms = node.clock.now().unix_ms;
+        if self.identity.has_expired(unix_ms) {
+            return Err(AuthError::Expired.into());
+        }
+        let revoked = node.authority.credentials().revocations.cover(&self.identity, unix_ms);
+        if revoked { Err(AuthError::Revoked.into()) } else { Ok(()) }
     }
 
     /// Whether the client wants to speak WebSocket.
@@ -99,10 +113,9 @@ fn parse(path: &str) -> Route {
 /// Answers a request.
 pub async fn route(node: &Arc<Node>, address: Option<IpAddr>, request: Request<Incoming>) -> Answer {
     let (parts, mut body) = request.into_parts();
-    let caller = node.authority.has_webhook().then(|| Caller { address, path: parts.uri.path().into() });
     let mut answer = dispatch(node, address, parts, &mut body).await;
-    if let (Ok(Answer::Stream(takeover)), Some(caller)) = (&mut answer, caller)
-        && let Err(fault) = consult(node, takeover, caller).await
+    if let Ok(Answer::Stream(takeover)) = &mut answer
+        && let Err(fault) = consult::stream(node, takeover).await
     {
         answer = Err(fault);
     }
@@ -120,18 +133,6 @@ pub async fn route(node: &Arc<Node>, address: Option<IpAddr>, request: Request<I
         }
         stream => stream,
     }
-}
-
-/// Asks whoever must be asked before a stream begins. Nobody is asked about a client that has yet to say who it is.
-async fn consult(node: &Node, takeover: &mut Takeover, caller: Caller) -> Result<(), Fault> {
-    if !Arc::ptr_eq(&takeover.identity, &node.nobody) {
-        node.authority.may_connect(&takeover.identity, &caller).await?;
-        let topics = takeover.dialect.opens_with();
-        let permits = node.authority.may_read(&takeover.identity, &caller, topics).await;
-        takeover.consulted.permits = permits;
-    }
-    takeover.consulted.caller = Some(Arc::new(caller));
-    Ok(())
 }
 
 /// Reads away what a handler has left of a body, so that the connection can be used again and the answer is not
@@ -164,9 +165,11 @@ async fn dispatch(
         return Ok(answer);
     }
     let verdict = identify(node, &parts.headers, parts.uri.query()).await?;
+    let caller = || Arc::new(Caller { address, path: parts.uri.path().into() });
     let mut call = Call {
         identity: verdict.as_ref().map_or_else(|_| Arc::clone(&node.nobody), Arc::clone),
         address,
+        caller: node.authority.has_webhook().then(caller),
         query: query::parse(parts.uri.query().unwrap_or_default()),
         chunks: parts.version == Version::HTTP_11,
         method: parts.method,
@@ -189,7 +192,7 @@ async fn dispatch(
             streams::multiplex_sse(node, &call)
         }
         (Route::Topics, "GET") => Ok(history::list(node, &call)),
-        (Route::Presence(topic), "GET") => history::presence(node, &call, &topic),
+        (Route::Presence(topic), "GET") => history::presence(node, &call, &topic).await,
         (Route::Tickets, "POST") => credentials::ticket(node, &call),
         (Route::Revocations, "POST") => credentials::revoke(node, &call, body).await,
         (Route::Revocations, "GET") => credentials::revocations(node, &call),
@@ -265,8 +268,10 @@ async fn identify(node: &Node, headers: &HeaderMap, query: Option<&str>) -> Resu
         cookies: &cookies,
         cookie: &node.config.auth.cookie,
     });
-    let streams =
-        query::lists(headers, UPGRADE, "websocket") || query::lists(headers, ACCEPT, "text/event-stream");
+    let accepts = |media_type| query::lists(headers, ACCEPT, media_type);
+    let streams = query::lists(headers, UPGRADE, "websocket")
+        || accepts("text/event-stream")
+        || accepts("application/x-ndjson");
     if streams || matches!(presented, Some(Presented::Cookie(_))) {
         check_origin(node, headers)?;
     }

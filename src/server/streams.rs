@@ -12,6 +12,7 @@ use super::takeover::Takeover;
 use crate::auth::{Action, subprotocol};
 use crate::delivery::{Consulted, Leases};
 use crate::dialect::echo::Echo;
+use crate::dialect::refuse::Refuse;
 use crate::dialect::topics::{Multiplex, MultiplexSse, Publisher, Reader, parse_reader, parse_sse};
 use crate::dialect::{Dialect, Refusal, Start, Transport, protocol};
 use crate::engine::name::{Pattern, validate_readable};
@@ -102,7 +103,8 @@ pub fn seated(
         head,
         identity,
         leases,
-        consulted: Consulted::default(),
+        consulted: Consulted { caller: call.caller.clone(), ..Consulted::default() },
+        refuse: Refuse::Http,
     }))
 }
 

@@ -27,6 +27,7 @@ use super::routes;
 use super::socket::{Ahead, Reclaim};
 use crate::auth::Identity;
 use crate::delivery::{Consulted, Handoff, Leases};
+use crate::dialect::refuse::Refuse;
 use crate::dialect::{Dialect, Transport, protocol};
 use crate::metrics::{Limit, LimitMetrics};
 
@@ -44,6 +45,8 @@ pub struct Takeover {
     pub leases: Leases,
     /// What others were asked about it.
     pub consulted: Consulted,
+    /// How its client is told, if they refuse it.
+    pub refuse: Refuse,
 }
 
 /// Serves one connection until it ends or becomes a stream.
@@ -67,7 +70,7 @@ async fn serve_socket<S: Reclaim>(
 ) {
     let Some((socket, peer)) = meet(node, socket, peer, &mut leases).await else { return };
     let Some((takeover, socket, read)) = http(node, socket, peer, draining).await else { return };
-    let Takeover { dialect, transport, head, identity, leases: more, consulted } = takeover;
+    let Takeover { dialect, transport, head, identity, leases: more, consulted, .. } = takeover;
     leases.places.extend(more.places);
     leases.user = more.user;
     let (socket, unread) = socket.into_parts();

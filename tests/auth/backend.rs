@@ -13,6 +13,8 @@ struct State {
     body: String,
     delay: Duration,
     asked: Vec<(String, String)>,
+    now: usize,
+    most_at_once: usize,
 }
 
 /// Runs until the process ends.
@@ -52,6 +54,11 @@ impl Backend {
         self.state.lock().unwrap().asked.clone()
     }
 
+    /// The most requests that waited for their answers at the same time.
+    pub fn most_at_once(&self) -> usize {
+        self.state.lock().unwrap().most_at_once
+    }
+
     pub fn count(&self) -> usize {
         self.state.lock().unwrap().asked.len()
     }
@@ -68,9 +75,12 @@ fn serve(mut socket: TcpStream, state: &Mutex<State>) {
     let (status, answer, delay) = {
         let mut state = state.lock().unwrap();
         state.asked.push((head, String::from_utf8(body).unwrap()));
+        state.now += 1;
+        state.most_at_once = state.most_at_once.max(state.now);
         (state.status, state.body.clone(), state.delay)
     };
     std::thread::sleep(delay);
+    state.lock().unwrap().now -= 1;
     let length = answer.len();
     // Who asked may have gone.
     let _gone = write!(

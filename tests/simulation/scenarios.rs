@@ -19,7 +19,8 @@ use super::chaos::{Chaos, Meddling};
 use super::log::Recorder;
 use super::net::{SimNet, SimSocket, Wires};
 
-struct Silent;
+/// Nobody has to be woken.
+pub struct Silent;
 
 impl Alarm for Silent {
     fn ring(&self) {}

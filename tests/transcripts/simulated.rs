@@ -190,6 +190,7 @@ impl Simulated {
             credential: verdict,
             body: None,
             waited: false,
+            permits: None,
             node: Node {
                 registry: &self.registry,
                 publisher: &*self.publisher,

@@ -162,6 +162,14 @@ impl Tokens {
         }
     }
 
+    /// The names of the keys there are, for whoever wonders which one is missing.
+    pub fn key_names(&self) -> Vec<String> {
+        let fetched = self.fetched.load();
+        let all = self.fixed.iter().chain(fetched.iter());
+        all.map(|key| key.id().map_or_else(|| "(one without a name)".to_owned(), |id| format!("{id:?}")))
+            .collect()
+    }
+
     /// What claims must be and mean.
     pub fn rules(&self) -> &Rules {
         &self.rules

@@ -18,7 +18,7 @@ pub enum Problem {
     #[error("it is signed by {0:?}, which is not allowed, or not what its key is for")]
     Algorithm(String),
     /// The key it names is not here.
-    #[error("there is no key {0:?} here")]
+    #[error("{}", unknown_key(.0))]
     UnknownKey(String),
     /// It names no key, and more than one could be meant.
     #[error("it names no key (`kid`), and several keys could be meant")]
@@ -53,6 +53,14 @@ pub enum Problem {
     /// The claim with the grants is wrong.
     #[error("its grants are wrong: {0}")]
     Grants(String),
+}
+
+/// A token that names no key may be for one of those that are fetched.
+fn unknown_key(name: &str) -> String {
+    match name {
+        "" => "no key for it is here, and none could be fetched".into(),
+        name => format!("there is no key {name:?} here"),
+    }
 }
 
 impl From<Problem> for AuthError {

@@ -144,6 +144,10 @@ impl Dialect for Connection {
         }
     }
 
+    fn opens_with(&self) -> Vec<String> {
+        self.wanted.iter().map(|wanted| wanted.topic.clone()).collect()
+    }
+
     fn received(&mut self, message: Message<'_>, host: &mut dyn Host) {
         self.heard(host);
         match message {

@@ -1,21 +1,7 @@
 //! The texts that one client alone gets.
 
-use crate::json::text::{write_string, write_u64};
+pub(super) use super::super::text::{put, put_number, put_string};
 use crate::json::time;
-
-pub(super) fn put(out: &mut Vec<u8>, text: &str) {
-    out.extend_from_slice(text.as_bytes());
-}
-
-pub(super) fn put_number(out: &mut Vec<u8>, name: &str, number: u64) {
-    put(out, name);
-    write_u64(out, number);
-}
-
-pub(super) fn put_string(out: &mut Vec<u8>, name: &str, text: &str) {
-    put(out, name);
-    write_string(out, text);
-}
 
 fn timed(kind: &str, now_ms: u64) -> Vec<u8> {
     let mut out = Vec::with_capacity(64);

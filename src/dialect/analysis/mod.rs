@@ -93,6 +93,13 @@ impl Protocol for Analysis {
         paths::parse(call.path).map(|path| requests::serve(&self.shared, &path, call))
     }
 
+    fn reads(&self, call: &Call<'_>) -> Vec<String> {
+        match paths::parse(call.path) {
+            Some(paths::Path::Status(id)) => vec![format!("{PREFIX}{id}")],
+            _ => Vec::new(),
+        }
+    }
+
     fn owns(&self, topic: &str) -> bool {
         id_of(topic).is_some()
     }

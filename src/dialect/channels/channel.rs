@@ -1,6 +1,8 @@
 //! The channels, and what events must look like.
 
 use crate::engine::{Body, Content, Misfit};
+use crate::json::batch::DEFAULT_EVENT;
+use crate::json::members::members;
 
 /// What the names of the topics of all channels begin with.
 pub const PREFIX: &str = "channels.";
@@ -80,7 +82,7 @@ pub fn admit(topic: &str, body: Body) -> Result<Body, Misfit> {
         return Err(misfit("topic", "there is no such channel below `channels.`"));
     }
     if !is_type(body.event()) {
-        return Err(misfit("type", "must be words joined by dots, such as session.started"));
+        return Err(untyped(&body));
     }
     if body.content() != Content::Json {
         return Err(misfit("data", "must be JSON; send it with Content-Type: application/json"));
@@ -89,6 +91,19 @@ pub fn admit(topic: &str, body: Body) -> Result<Body, Misfit> {
         return Err(misfit("data", "must be an object"));
     }
     Ok(body)
+}
+
+/// Why the type of an event is none: it is wrong, or the event was no envelope, so that its `type` was taken for data.
+fn untyped(body: &Body) -> Misfit {
+    let data = str::from_utf8(body.data()).unwrap_or_default();
+    let has = |name: &str| members(data).is_some_and(|mut all| all.any(|member| member.name == name));
+    if body.event() != DEFAULT_EVENT || !has("type") {
+        misfit("type", "must be words joined by dots, such as session.started")
+    } else if has("data") {
+        misfit("data", "must hold all that is not type, id, key, tags or idempotency_key")
+    } else {
+        misfit("data", "is missing; it must be an object")
+    }
 }
 
 /// Two words or more, so that no event is taken for an answer, such as `error`.
@@ -132,6 +147,9 @@ mod tests {
         }
         for kind in ["session.started", "a.b.c", "A-1.b_2"] {
             assert_eq!(field(event(kind, "{}")), None, "{kind}");
+        }
+        for data in [r#"{"type":"a.b"}"#, r#"{"type":"a.b","data":{},"more":1}"#] {
+            assert_eq!(field(event("message", data)).as_deref(), Some("data"), "{data}");
         }
         for data in ["[]", "1", "null", "\"{\""] {
             assert_eq!(field(event("a.b", data)).as_deref(), Some("data"), "{data}");

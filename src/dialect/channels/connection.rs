@@ -33,13 +33,12 @@ pub enum Standing {
 pub struct Connection {
     transport: Transport,
     standing: Standing,
-    reads: Vec<Channel>,
 }
 
 impl Connection {
     /// A client that is, or is not, known by its request.
     pub fn new(transport: Transport, standing: Standing) -> Self {
-        Self { transport, standing, reads: Vec::new() }
+        Self { transport, standing }
     }
 
     fn fail(code: Code, why: &str, host: &mut dyn Host) {
@@ -63,7 +62,9 @@ impl Connection {
             "subscribe" => self.subscribe(request, host)?,
             "unsubscribe" => {
                 let mut ended = request.names()?;
-                ended.retain(|name| Channel::of_name(name).is_some_and(|channel| self.end(channel, host)));
+                ended.retain(|name| {
+                    Channel::of_name(name).is_some_and(|channel| host.unsubscribe(channel.topic()))
+                });
                 host.send("unsubscribed", &messages::unsubscribed(&ended));
             }
             other => return Err(format!("there is no message of type {other:?}")),
@@ -71,10 +72,10 @@ impl Connection {
         Ok(())
     }
 
-    fn subscribe(&mut self, request: &Request<'_>, host: &mut dyn Host) -> Result<(), String> {
+    fn subscribe(&self, request: &Request<'_>, host: &mut dyn Host) -> Result<(), String> {
         let (names, select, start) = (request.names()?, request.select()?, request.start()?);
         let wanted: Vec<_> = names.iter().map(|name| wanted(name, &select)).collect::<Result<_, _>>()?;
-        let (mut granted, mut denied, mut lost) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut granted, mut denied, mut lost, mut full) = (Vec::new(), Vec::new(), Vec::new(), None);
         for (name, wanted) in names.into_iter().zip(wanted) {
             let read = wanted.map(|(channel, filter)| (channel, self.read(channel, filter, &start, host)));
             match read {
@@ -84,10 +85,18 @@ impl Connection {
                         outcome.filter(|outcome| !outcome.recovered).map(|outcome| (channel, outcome)),
                     );
                 }
-                _ => denied.push(name),
+                Some((_, Err(refusal))) => {
+                    denied.push(name);
+                    full = full
+                        .or(refusal.retry_after_ms().map(|millis| (format!("{name}: {refusal}"), millis)));
+                }
+                None => denied.push(name),
             }
         }
         host.send("subscribed", &messages::subscribed(&granted, &denied));
+        if let Some((why, millis)) = full {
+            host.send("error", &messages::limited(&why, millis));
+        }
         for (channel, outcome) in lost {
             host.send("gap", &messages::not_recovered(channel, &outcome));
         }
@@ -96,7 +105,7 @@ impl Connection {
 
     /// Reads a channel, or goes on reading it with another filter. Who asks for the past of a channel that it reads gets it again.
     fn read(
-        &mut self,
+        &self,
         channel: Channel,
         filter: Option<Arc<Filter>>,
         start: &Start,
@@ -115,14 +124,7 @@ impl Connection {
             }
             outcome => outcome?,
         };
-        self.reads.retain(|other| *other != channel);
-        self.reads.push(channel);
         Ok(Some(outcome))
-    }
-
-    fn end(&mut self, channel: Channel, host: &mut dyn Host) -> bool {
-        self.reads.retain(|other| *other != channel);
-        host.unsubscribe(channel.topic())
     }
 }
 
@@ -194,6 +196,7 @@ impl Dialect for Connection {
     }
 
     fn limited(&mut self, _message: Message<'_>, retry_after_ms: u64, host: &mut dyn Host) {
-        host.send("error", &messages::limited(retry_after_ms));
+        let why = "messages come too fast; this one was not looked at";
+        host.send("error", &messages::limited(why, retry_after_ms));
     }
 }

@@ -1,12 +1,12 @@
 //! The texts of the protocol.
 
-use crate::auth::{AuthError, Identity};
-use crate::dialect::{Gap, Outcome};
-use crate::error::Disconnect;
-use crate::json::text::{write_string, write_u64};
-use crate::json::time;
-
+use super::super::text::{put, put_missed, put_string};
+use super::super::{Gap, Outcome};
 use super::channel::Channel;
+use crate::auth::{AuthError, Identity};
+use crate::error::Disconnect;
+use crate::json::text::write_retry_after;
+use crate::json::time;
 
 /// What an error is to programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,20 +35,6 @@ impl Code {
     }
 }
 
-fn put(out: &mut Vec<u8>, text: &str) {
-    out.extend_from_slice(text.as_bytes());
-}
-
-fn put_number(out: &mut Vec<u8>, name: &str, number: u64) {
-    put(out, name);
-    write_u64(out, number);
-}
-
-fn put_string(out: &mut Vec<u8>, name: &str, text: &str) {
-    put(out, name);
-    write_string(out, text);
-}
-
 /// Something is wrong.
 pub fn error(code: Code, message: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);
@@ -58,12 +44,18 @@ pub fn error(code: Code, message: &str) -> Vec<u8> {
     out
 }
 
-/// A message that was not looked at.
-pub fn limited(retry_after_ms: u64) -> Vec<u8> {
-    let mut out = error(Code::RateLimited, "messages come too fast; this one was not looked at");
+/// Something is wrong that time may change.
+fn error_for_now(code: Code, message: &str, retry_after_ms: u64) -> Vec<u8> {
+    let mut out = error(code, message);
     out.pop();
-    put(&mut out, &format!(",\"retry_after\":{:.3}}}", retry_after_ms as f64 / 1000.0));
+    write_retry_after(&mut out, retry_after_ms);
+    out.push(b'}');
     out
+}
+
+/// Something that may be asked for again after a while.
+pub fn limited(message: &str, retry_after_ms: u64) -> Vec<u8> {
+    error_for_now(Code::RateLimited, message, retry_after_ms)
 }
 
 /// Why a stream without a close frame ends.
@@ -76,9 +68,13 @@ pub fn closing(why: &Disconnect) -> Vec<u8> {
     error(code, &why.reason())
 }
 
-/// A credential that is no good.
-pub fn auth_failed(error_found: AuthError) -> Vec<u8> {
-    error(Code::AuthFailed, &error_found.to_string())
+/// A credential that is no good, or not now.
+pub fn auth_failed(found: AuthError) -> Vec<u8> {
+    let code = if found == AuthError::Crowded { Code::RateLimited } else { Code::AuthFailed };
+    match found.retry_after_ms() {
+        Some(millis) => error_for_now(code, &found.to_string(), millis),
+        None => error(code, &found.to_string()),
+    }
 }
 
 /// Who the client is.
@@ -127,28 +123,20 @@ pub fn unsubscribed(channels: &[&str]) -> Vec<u8> {
     out
 }
 
-fn lost(channel: Channel, missed: Option<u64>, range: Option<Gap>) -> Vec<u8> {
+fn lost(channel: Channel, gap: Option<Gap>) -> Vec<u8> {
     let mut out = Vec::with_capacity(96);
     put_string(&mut out, "{\"type\":\"gap\",\"channel\":", channel.name());
-    match missed {
-        Some(missed) => put_number(&mut out, ",\"missed\":", missed),
-        None => put(&mut out, ",\"missed\":null"),
-    }
-    if let Some(gap) = range {
-        put_number(&mut out, ",\"from\":", gap.from);
-        put_number(&mut out, ",\"to\":", gap.to);
-    }
+    put_missed(&mut out, gap);
     out.push(b'}');
     out
 }
 
 /// Events that the client has missed while it read.
 pub fn gap(channel: Channel, gap: Gap) -> Vec<u8> {
-    lost(channel, Some(gap.to + 1 - gap.from), Some(gap))
+    lost(channel, Some(gap))
 }
 
 /// Events that were no longer there when the client came back.
 pub fn not_recovered(channel: Channel, outcome: &Outcome) -> Vec<u8> {
-    let range = outcome.missed.map(|missed| Gap { from: outcome.offset + 1 - missed, to: outcome.offset });
-    lost(channel, outcome.missed, range)
+    lost(channel, outcome.gap())
 }

@@ -78,13 +78,18 @@ fn publish_to(call: &Call<'_>, name: &str) -> Result<Reply, Fault> {
     Ok(Reply::Publish(channel.topic().into()))
 }
 
+/// The path without what stands in front of all of them.
+fn below<'a>(call: &Call<'a>) -> Option<&'a str> {
+    call.path.strip_prefix("/api").unwrap_or(call.path).strip_prefix("/v1/")
+}
+
 impl Protocol for Channels {
     fn name(&self) -> &'static str {
         "channels"
     }
 
     fn serve(&self, call: &Call<'_>) -> Option<Result<Reply, Fault>> {
-        let path = call.path.strip_prefix("/api").unwrap_or(call.path).strip_prefix("/v1/")?;
+        let path = below(call)?;
         let channel = path.strip_prefix("channels/").and_then(|rest| rest.strip_suffix("/events"));
         Some(match (path, call.method, channel) {
             (_, Method::Post, Some(channel)) => publish_to(call, channel),
@@ -99,6 +104,14 @@ impl Protocol for Channels {
             ("events/replay", ..) => Err(Fault::method("POST")),
             _ => return None,
         })
+    }
+
+    /// The body of a replay, which may name channels too, has yet to be read then.
+    fn reads(&self, call: &Call<'_>) -> Vec<String> {
+        match (below(call), call.method) {
+            (Some("events"), Method::Get) | (Some("events/replay"), Method::Post) => query::reads(call),
+            _ => Vec::new(),
+        }
     }
 
     fn owns(&self, topic: &str) -> bool {

@@ -12,7 +12,7 @@ use super::query::{Page, Part};
 use crate::engine::{Entry, Read, Topic, TopicError};
 use crate::json::fields::JsonFields;
 use crate::json::text::{write_string, write_u64};
-use crate::limits::{PAGE_BYTES_MAX, RETRY_AFTER_SECONDS};
+use crate::limits::{PAGE_BYTES_MAX, RETRY_AFTER_SECONDS, WAIT_LOOKS_MAX};
 
 /// The place of a page in one channel.
 struct Cursor<'p, 'g> {
@@ -24,20 +24,26 @@ struct Cursor<'p, 'g> {
     next: Option<&'g Entry>,
     /// Events that are no longer there; `None` when nobody can know.
     missed: Option<u64>,
+    /// Whether there may be more that was not looked at.
+    stopped: bool,
 }
 
 impl<'p, 'g> Cursor<'p, 'g> {
-    fn new(topic: &'g Arc<Topic>, part: &'p Part, until_ms: Option<u64>, pin: &'g Guard) -> Self {
+    fn new(topic: &'g Arc<Topic>, part: &'p Part, pin: &'g Guard) -> Self {
         let outcome = Outcome::of(Arc::clone(topic), &part.start, |topic, time| topic.before_time(time, pin));
-        let mut cursor = Self { topic, part, offset: outcome.offset, next: None, missed: outcome.missed };
-        cursor.look(until_ms, pin);
-        cursor
+        let (offset, missed) = (outcome.offset, outcome.missed);
+        Self { topic, part, offset, next: None, missed, stopped: false }
     }
 
-    /// Looks for the next event.
-    fn look(&mut self, until_ms: Option<u64>, pin: &'g Guard) {
+    /// Looks for the next event, at as many as `looks` says.
+    fn look(&mut self, until_ms: Option<u64>, looks: &mut usize, pin: &'g Guard) {
         self.next = None;
         loop {
+            self.stopped = *looks == 0 && self.offset < self.topic.head();
+            if self.stopped {
+                return;
+            }
+            *looks = looks.saturating_sub(1);
             match self.topic.read(self.offset, pin) {
                 Read::Entry(_, entry) if until_ms.is_some_and(|until| entry.time_ms >= until) => return,
                 Read::Entry(_, entry) if self.wants(entry) => {
@@ -69,7 +75,8 @@ struct Found {
     missed: Option<u64>,
 }
 
-/// Answers with what there is; waits for more where nothing is and that was asked for.
+/// Answers with what there is; waits for more where nothing is and that was asked for. As a request that waits is put again with
+/// every event, it looks at few at a time: where that is not enough, it answers at once, and the client goes on from there.
 ///
 /// # Errors
 /// The node has no room for a topic.
@@ -77,7 +84,7 @@ pub fn answer(page: &Page, waited: bool, node: &Node<'_>) -> Result<Reply, Fault
     let topic = |part: &Part| node.registry.topic(part.channel.topic(), node.now).map_err(no_room);
     let topics: Vec<_> = page.parts.iter().map(topic).collect::<Result<_, _>>()?;
     let found = collect(page, &topics);
-    if found.count == 0 && page.wait_seconds > 0 && !waited {
+    if found.count == 0 && !found.has_more && page.wait_seconds > 0 && !waited {
         return Ok(Reply::Wait(topics, page.wait_seconds));
     }
     Ok(Reply::Json(200, text(page, &found)))
@@ -90,8 +97,9 @@ fn no_room(error: TopicError) -> Fault {
 fn collect(page: &Page, topics: &[Arc<Topic>]) -> Found {
     let pin = epoch::pin();
     let pairs = topics.iter().zip(&page.parts);
-    let mut cursors: Vec<_> =
-        pairs.map(|(topic, part)| Cursor::new(topic, part, page.until_ms, &pin)).collect();
+    let mut cursors: Vec<_> = pairs.map(|(topic, part)| Cursor::new(topic, part, &pin)).collect();
+    let mut looks = if page.wait_seconds > 0 { WAIT_LOOKS_MAX } else { usize::MAX };
+    cursors.iter_mut().for_each(|cursor| cursor.look(page.until_ms, &mut looks, &pin));
     let (mut events, mut count) = (Vec::new(), 0);
     while count < page.limit && events.len() < PAGE_BYTES_MAX {
         let Some((cursor, entry)) = earliest(&mut cursors) else { break };
@@ -99,16 +107,19 @@ fn collect(page: &Page, topics: &[Arc<Topic>]) -> Found {
         write_event(cursor.topic, entry, false, &mut events);
         count += 1;
         cursor.offset = entry.offset;
-        cursor.look(page.until_ms, &pin);
+        cursor.look(page.until_ms, &mut looks, &pin);
     }
-    let has_more = cursors.iter().any(|cursor| cursor.next.is_some());
+    let has_more = cursors.iter().any(|cursor| cursor.next.is_some() || cursor.stopped);
     let next = positions(cursors.iter().map(|cursor| (&**cursor.topic, cursor.offset)));
     let missed = cursors.iter().try_fold(0, |sum, cursor| Some(sum + cursor.missed?));
     Found { events, count, has_more, next, missed }
 }
 
-/// The cursor whose next event was published first.
+/// The cursor whose next event was published first; `None` when nobody has one, or somebody may have an earlier one.
 fn earliest<'c, 'p, 'g>(cursors: &'c mut [Cursor<'p, 'g>]) -> Option<(&'c mut Cursor<'p, 'g>, &'g Entry)> {
+    if cursors.iter().any(|cursor| cursor.stopped) {
+        return None;
+    }
     let ahead = cursors.iter_mut().filter_map(|cursor| cursor.next.map(|entry| (cursor, entry)));
     ahead.min_by_key(|(_, entry)| (entry.time_ms, entry.stamp_micros))
 }

@@ -61,7 +61,10 @@ fn select<'a>(call: &Call<'a>) -> Select<'a> {
 /// The channels asked for, or without any all that the client may read.
 fn channels(call: &Call<'_>, names: Option<Vec<&str>>, actions: &[Action]) -> Result<Vec<Channel>, Fault> {
     let identity = call.identity()?;
-    let may = |channel: &Channel| actions.iter().all(|action| identity.may(*action, channel.topic()));
+    let may = |channel: &Channel| {
+        actions.iter().all(|action| identity.may(*action, channel.topic()))
+            && call.is_permitted(channel.topic())
+    };
     let Some(names) = names else {
         let readable: Vec<_> = Channel::ALL.into_iter().filter(may).collect();
         return if readable.is_empty() { Err(Fault::forbidden(actions[0])) } else { Ok(readable) };
@@ -79,6 +82,16 @@ fn channels(call: &Call<'_>, names: Option<Vec<&str>>, actions: &[Action]) -> Re
         }
     }
     Ok(found)
+}
+
+/// The topics of which an answer may tell: those of the channels named in the query, without any of all that grants allow.
+pub fn reads(call: &Call<'_>) -> Vec<String> {
+    let Ok(identity) = call.identity() else { return Vec::new() };
+    let named = lists(call, "channels");
+    let wanted = |channel: &Channel| named.as_ref().is_none_or(|names| names.contains(&channel.name()));
+    let may = |channel: &Channel| identity.may(Action::History, channel.topic());
+    let found = Channel::ALL.into_iter().filter(wanted).filter(may);
+    found.map(|channel| channel.topic().to_owned()).collect()
 }
 
 fn positions(text: Option<&str>) -> Result<Option<Positions>, Fault> {

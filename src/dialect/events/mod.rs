@@ -159,6 +159,13 @@ impl Protocol for Events {
         })
     }
 
+    fn reads(&self, call: &Call<'_>) -> Vec<String> {
+        match (Path::parse(call.path), call.method) {
+            (Some(Path::SessionEvents(session)), Method::Get) => topic_of(&session).into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
     fn owns(&self, topic: &str) -> bool {
         topic == FEED || topic.starts_with(session::PREFIX)
     }

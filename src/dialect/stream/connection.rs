@@ -111,7 +111,7 @@ impl Connection {
     fn subscribe(&mut self, request: &Request<'_>, host: &mut dyn Host) -> Result<(), String> {
         let names = request.names()?;
         let starts: Vec<_> = names.iter().map(|name| self.wanted(name, request)).collect::<Result<_, _>>()?;
-        let (mut added, mut denied, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut added, mut denied, mut outcomes, mut full) = (Vec::new(), Vec::new(), Vec::new(), None);
         for (name, wanted) in names.into_iter().zip(starts) {
             let read = wanted.filter(|(stream, _)| role_allows(host.identity().role, *stream));
             match read.map(|(stream, start)| (stream, self.read(stream, start, host))) {
@@ -120,7 +120,12 @@ impl Connection {
                     outcomes.push((stream, outcome));
                 }
                 Some((_, Err(Refusal::AlreadySubscribed))) => {}
-                _ => denied.push(name),
+                Some((_, Err(refusal))) => {
+                    denied.push(name);
+                    full = full
+                        .or(refusal.retry_after_ms().map(|millis| (format!("{name}: {refusal}"), millis)));
+                }
+                None => denied.push(name),
             }
         }
         let first = self.subscribe_by_ms.take().is_some();
@@ -129,6 +134,9 @@ impl Connection {
         let places = self.entrance.with_sequence.then_some(&places[..]);
         let text = messages::lists(host.now().unix_ms, "subscribe", &lists, places);
         host.send("subscribe", &text);
+        if let Some((why, millis)) = full {
+            host.send("error", &messages::limited(host.now().unix_ms, &why, millis));
+        }
         outcomes.iter().for_each(|(stream, outcome)| Self::tell_lost(*stream, outcome, host));
         Ok(())
     }
@@ -264,7 +272,8 @@ impl Dialect for Connection {
     }
 
     fn limited(&mut self, _message: Message<'_>, retry_after_ms: u64, host: &mut dyn Host) {
-        let text = messages::limited(host.now().unix_ms, retry_after_ms);
+        let why = "Messages come too fast; this one was not looked at";
+        let text = messages::limited(host.now().unix_ms, why, retry_after_ms);
         host.send("error", &text);
     }
 }

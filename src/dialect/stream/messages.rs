@@ -1,10 +1,10 @@
 //! The texts of the protocol: each is `{"type":…,"timestamp":…,"data":…}`.
 
-use super::super::position;
+use super::super::text::{put, put_missed, put_number, put_string};
+use super::super::{Gap, Outcome, position};
 use super::model::Stream;
 use crate::auth::Identity;
-use crate::dialect::{Gap, Outcome};
-use crate::json::text::{write_string, write_u64};
+use crate::json::text::{write_retry_after, write_string};
 use crate::json::time;
 
 /// Appends a message; `at` are epoch and offset, where the client wants them.
@@ -26,20 +26,6 @@ pub fn write(
         put_number(out, ",\"epoch\":", epoch);
     }
     out.push(b'}');
-}
-
-fn put(out: &mut Vec<u8>, text: &str) {
-    out.extend_from_slice(text.as_bytes());
-}
-
-fn put_number(out: &mut Vec<u8>, name: &str, number: u64) {
-    put(out, name);
-    write_u64(out, number);
-}
-
-fn put_string(out: &mut Vec<u8>, name: &str, text: &str) {
-    put(out, name);
-    write_string(out, text);
 }
 
 fn message(kind: &str, time_ms: u64, data: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
@@ -82,39 +68,31 @@ pub fn error(time_ms: u64, text: &str) -> Vec<u8> {
     })
 }
 
-/// A message that was not looked at.
-pub fn limited(time_ms: u64, retry_after_ms: u64) -> Vec<u8> {
+/// Something that may be asked for again after a while.
+pub fn limited(time_ms: u64, text: &str, retry_after_ms: u64) -> Vec<u8> {
     message("error", time_ms, |out| {
-        put_string(out, "{\"message\":", "Messages come too fast; this one was not looked at");
-        put(out, &format!(",\"retry_after\":{:.3}}}", retry_after_ms as f64 / 1000.0));
+        put_string(out, "{\"message\":", text);
+        write_retry_after(out, retry_after_ms);
+        out.push(b'}');
     })
 }
 
-/// Events that the client will not get: `missed` of them, if anybody can know.
-fn lost(time_ms: u64, stream: Stream, missed: Option<u64>, range: Option<Gap>) -> Vec<u8> {
+fn lost(time_ms: u64, stream: Stream, gap: Option<Gap>) -> Vec<u8> {
     message("error", time_ms, |out| {
         put_string(out, "{\"message\":\"gap\",\"stream\":", stream.name());
-        match missed {
-            Some(missed) => put_number(out, ",\"missed\":", missed),
-            None => put(out, ",\"missed\":null"),
-        }
-        if let Some(gap) = range {
-            put_number(out, ",\"from\":", gap.from);
-            put_number(out, ",\"to\":", gap.to);
-        }
+        put_missed(out, gap);
         out.push(b'}');
     })
 }
 
 /// Events that the client has missed while it read.
 pub fn gap(time_ms: u64, stream: Stream, gap: Gap) -> Vec<u8> {
-    lost(time_ms, stream, Some(gap.to + 1 - gap.from), Some(gap))
+    lost(time_ms, stream, Some(gap))
 }
 
 /// Events that were no longer there when the client came back.
 pub fn not_recovered(time_ms: u64, stream: Stream, outcome: &Outcome) -> Vec<u8> {
-    let range = outcome.missed.map(|missed| Gap { from: outcome.offset + 1 - missed, to: outcome.offset });
-    lost(time_ms, stream, outcome.missed, range)
+    lost(time_ms, stream, outcome.gap())
 }
 
 /// Lists of names, each under its own, such as `subscribed` and `denied`.

@@ -4,27 +4,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 pub use super::super::position::write as write_position;
+use super::super::text::{put, put_number, put_string};
 use super::super::{Gap, Outcome, Refusal};
 use crate::auth::{AuthError, Identity};
 use crate::engine::presence::Member;
 use crate::engine::{Content, Entry, Topic};
 use crate::error::Disconnect;
-use crate::json::text::{fold_line_breaks, write_retry_after, write_string, write_u64};
+use crate::json::text::{fold_line_breaks, write_retry_after, write_string};
 use crate::json::time;
-
-fn put(out: &mut Vec<u8>, text: &str) {
-    out.extend_from_slice(text.as_bytes());
-}
-
-fn put_number(out: &mut Vec<u8>, name: &str, number: u64) {
-    put(out, name);
-    write_u64(out, number);
-}
-
-fn put_string(out: &mut Vec<u8>, name: &str, text: &str) {
-    put(out, name);
-    write_string(out, text);
-}
 
 /// Appends an event. The published bytes are copied as they are; on one-line transports line breaks between
 /// JSON tokens become spaces.

@@ -6,6 +6,7 @@ mod messages;
 mod multiplex;
 mod publish;
 mod reader;
+mod renewal;
 mod request;
 mod sse;
 

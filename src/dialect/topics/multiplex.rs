@@ -12,6 +12,7 @@ use super::request::{parse_from, parse_position, parse_since};
 use super::{messages, view};
 use crate::auth::AuthError;
 use crate::engine::filter::Filter;
+use crate::engine::name::presence_topic;
 use crate::engine::{Body, Placed, Published, Topic};
 use crate::error::Disconnect;
 use crate::json::batch::Attributes;
@@ -349,9 +350,13 @@ impl Dialect for Multiplex {
 
     fn asks_for(&self, message: Message<'_>) -> Vec<String> {
         let Message::Text(text) = message else { return Vec::new() };
-        let request = serde_json::from_str::<Request<'_>>(text).ok();
-        let subscribes = request.filter(|request| request.kind == "subscribe");
-        subscribes.and_then(|request| request.topic).into_iter().map(Cow::into_owned).collect()
+        let Ok(request) = serde_json::from_str::<Request<'_>>(text) else { return Vec::new() };
+        let Some(topic) = request.topic else { return Vec::new() };
+        match &*request.kind {
+            "subscribe" => vec![topic.into_owned()],
+            "presence" => vec![presence_topic(&topic)],
+            _ => Vec::new(),
+        }
     }
 
     fn matched(&mut self, pattern: &str, topic: &Arc<Topic>, host: &mut dyn Host) {

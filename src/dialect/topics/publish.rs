@@ -1,7 +1,8 @@
 //! Publishing over WebSocket: each message is NDJSON, and is answered with where its events went.
 
 use super::super::{Dialect, Gap, Host, Message, Refusal};
-use super::messages;
+use super::{messages, renewal};
+use crate::auth::AuthError;
 use crate::engine::Topic;
 use crate::error::Disconnect;
 use crate::json::batch::{Batch, Report};
@@ -82,9 +83,16 @@ impl Dialect for Publisher {
             Message::Text("{\"type\":\"ping\"}") => {
                 host.send("pong", &messages::pong(host.now().unix_ms, None))
             }
-            Message::Text(text) => self.publish(text.as_bytes(), host),
+            Message::Text(text) => match renewal::token(text) {
+                Some(token) => host.authenticate(&token),
+                None => self.publish(text.as_bytes(), host),
+            },
             Message::Binary(_) => host.close(Disconnect::Binary),
         }
+    }
+
+    fn authenticated(&mut self, verdict: Result<(), AuthError>, host: &mut dyn Host) {
+        renewal::tell(verdict, host);
     }
 
     fn limited(&mut self, message: Message<'_>, retry_after_ms: u64, host: &mut dyn Host) {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::super::{Dialect, Gap, Host, Message, Refusal, Start, Subscribe, Transport};
-use super::messages;
-use super::{view, write_position};
+use super::{messages, renewal, view, write_position};
+use crate::auth::AuthError;
 use crate::engine::Topic;
 use crate::engine::filter::Filter;
 use crate::error::Disconnect;
@@ -109,10 +109,13 @@ impl Dialect for Reader {
             Message::Text(text) if text.contains("\"ping\"") => {
                 host.send("pong", &messages::pong(host.now().unix_ms, None));
             }
-            Message::Text(_) => {
-                let text = "this connection only reads; to send, use /v1/topics or /v1/publish";
-                host.send("error", &messages::error("read_only", text, None));
-            }
+            Message::Text(text) => match renewal::token(text) {
+                Some(token) => host.authenticate(&token),
+                None => {
+                    let text = "this connection only reads; to send, use /v1/topics or /v1/publish";
+                    host.send("error", &messages::error("read_only", text, None));
+                }
+            },
             Message::Binary(_) => host.close(Disconnect::Binary),
         }
     }
@@ -129,6 +132,10 @@ impl Dialect for Reader {
             self.read(&wanted, topic.name(), Start::Created, host);
             self.wanted = Some(wanted);
         }
+    }
+
+    fn authenticated(&mut self, verdict: Result<(), AuthError>, host: &mut dyn Host) {
+        renewal::tell(verdict, host);
     }
 
     fn gap(&mut self, topic: &Topic, gap: Gap, host: &mut dyn Host) {

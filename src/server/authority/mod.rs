@@ -1,16 +1,16 @@
 //! Who decides about credentials, and whom it has to ask for that. What is known here is answered at once; what must be
 //! fetched first is done by one task of the server's, which asks for many at a time, and the verdict comes later.
 
+mod chores;
 mod client;
 mod jwks;
 pub mod keys;
+mod look;
 mod webhook;
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
 
 use crate::auth::{
     AuthError, Authenticate, Caller, Credentials, Identity, Later, Permits, Presented, Time, Verdict,
@@ -19,10 +19,12 @@ use crate::config::{Asked, Config};
 use crate::delivery::Clock;
 use crate::limits::QUESTIONS_MAX;
 use crate::metrics::{AuthMetrics, Refused};
+use chores::Chore;
 use jwks::Jwks;
 use webhook::{About, Webhook};
 
-type Chore = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub use chores::Chores;
+pub use look::{Looked, look};
 
 /// See the module.
 pub struct Authority {
@@ -36,12 +38,6 @@ struct Inner {
     webhook: Option<Webhook>,
     clock: Clock,
     metrics: Arc<AuthMetrics>,
-}
-
-/// What the authority has yet to do; somebody must run it.
-pub struct Chores {
-    inner: Arc<Inner>,
-    queue: mpsc::Receiver<Chore>,
 }
 
 impl Authority {
@@ -58,7 +54,7 @@ impl Authority {
             metrics: Arc::default(),
         });
         let (chores, queue) = mpsc::channel(QUESTIONS_MAX);
-        Ok((Self { inner: Arc::clone(&inner), chores }, Chores { inner, queue }))
+        Ok((Self { inner: Arc::clone(&inner), chores }, Chores::new(inner, queue)))
     }
 
     /// Who presents this, or nothing.
@@ -120,9 +116,14 @@ impl Authority {
         }
     }
 
-    /// Whether anybody is asked about streams.
+    /// Whether anybody is asked about anything.
     pub fn has_webhook(&self) -> bool {
         self.inner.webhook.is_some()
+    }
+
+    /// Whether anybody is asked before topics are read.
+    pub fn is_asked_about_topics(&self) -> bool {
+        self.inner.asked(Asked::Subscribe).is_some()
     }
 
     /// A ticket for `identity`.
@@ -153,39 +154,6 @@ impl Authority {
         let now = self.inner.clock.now();
         Time { unix_ms: now.unix_ms, millis: now.millis() }
     }
-}
-
-/// Credentials as a server would know them now, for whoever only wants to look.
-pub struct Looked {
-    authority: Authority,
-    fault: Option<&'static str>,
-}
-
-impl Looked {
-    /// The credentials.
-    pub fn credentials(&self) -> &Credentials {
-        self.authority.credentials()
-    }
-
-    /// What is missing.
-    pub fn fault(&self) -> Option<&str> {
-        self.fault
-    }
-}
-
-/// Reads and fetches the keys of a configuration.
-///
-/// # Errors
-/// A key of tokens that is missing or is none.
-pub async fn look(config: &Config) -> anyhow::Result<Looked> {
-    let (authority, _chores) = Authority::new(config, Clock::start())?;
-    let inner = &authority.inner;
-    let fetched = match (&inner.jwks, inner.credentials.tokens()) {
-        (Some(jwks), Some(tokens)) => jwks.look_again(tokens, &inner.metrics).await,
-        _ => true,
-    };
-    let fault = (!fetched).then_some("jwt.jwks_url does not give any now");
-    Ok(Looked { authority, fault })
 }
 
 impl Authenticate for Authority {
@@ -305,26 +273,4 @@ fn refused(error: AuthError) -> Option<Refused> {
         AuthError::Unavailable => Refused::Unavailable,
         AuthError::Crowded => return None,
     })
-}
-
-impl Chores {
-    /// Runs until it is dropped, and all that it has begun with it.
-    pub async fn run(self) {
-        let Self { inner, mut queue } = self;
-        let mut begun = JoinSet::new();
-        begun.spawn(async move {
-            if let (Some(jwks), Some(tokens)) = (&inner.jwks, inner.credentials.tokens()) {
-                jwks.keep_fresh(tokens, &inner.metrics).await;
-            }
-        });
-        loop {
-            tokio::select! {
-                chore = queue.recv(), if begun.len() < QUESTIONS_MAX => match chore {
-                    Some(chore) => drop(begun.spawn(chore)),
-                    None => return,
-                },
-                Some(_ended) = begun.join_next() => {}
-            }
-        }
-    }
 }

@@ -18,9 +18,11 @@ use crate::auth::{AuthError, Caller, Hash, Identity, Permits, Remembered};
 use crate::config::{self, Asked};
 use crate::delivery::Clock;
 use crate::json::time;
-use crate::limits::{WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_ANSWERS_REMEMBERED, WEBHOOK_REQUESTS_MAX};
+use crate::limits::{
+    WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_ANSWERS_REMEMBERED, WEBHOOK_QUIET_MS, WEBHOOK_REQUESTS_MAX,
+};
 use crate::metrics::AuthMetrics;
-use crate::sync::{Mutex, lock};
+use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 
 /// Asks.
 pub struct Webhook {
@@ -31,6 +33,8 @@ pub struct Webhook {
     /// Answers, and until when they hold (monotonic milliseconds).
     known: Mutex<Remembered<(bool, u64)>>,
     places: Semaphore,
+    /// When a failure may be logged again, monotonic milliseconds: an outage is told once a second, not once for each client.
+    quiet_until_ms: AtomicU64,
 }
 
 /// Who is asked about.
@@ -75,6 +79,7 @@ impl Webhook {
             clock,
             known: Mutex::new(Remembered::new(WEBHOOK_ANSWERS_REMEMBERED)),
             places: Semaphore::new(WEBHOOK_REQUESTS_MAX),
+            quiet_until_ms: AtomicU64::new(0),
         }))
     }
 
@@ -152,19 +157,23 @@ impl Webhook {
         let answer = tokio::time::timeout(self.settings.timeout_ms, self.exchange(what, about, topics)).await;
         let answer = answer.context("no answer in time").and_then(|answer| answer);
         match &answer {
-            Ok(Allow::All(true)) => metrics.webhook_allowed.add(1),
-            Ok(Allow::These(allowed)) if !allowed.is_empty() => metrics.webhook_allowed.add(1),
+            Ok(answer) if allows_any(answer, topics) => metrics.webhook_allowed.add(1),
             Ok(_) => metrics.webhook_denied.add(1),
             Err(error) => {
                 metrics.webhook_failed.add(1);
-                tracing::warn!(
-                    error = format!("{error:#}"),
-                    asked = what.word(),
-                    "the webhook gives no answer; the client is refused"
-                );
+                self.complain(what, error);
             }
         }
         answer
+    }
+
+    fn complain(&self, what: Asked, error: &anyhow::Error) {
+        let now_ms = self.clock.now().millis();
+        if self.quiet_until_ms.load(Ordering::Relaxed) <= now_ms {
+            self.quiet_until_ms.store(now_ms + WEBHOOK_QUIET_MS, Ordering::Relaxed);
+            let error = format!("{error:#}");
+            tracing::warn!(error, asked = what.word(), "the webhook gives no answer; the client is refused");
+        }
     }
 
     async fn exchange(&self, what: Asked, about: About<'_>, topics: &[&str]) -> anyhow::Result<Allow> {
@@ -201,6 +210,14 @@ impl Webhook {
         }
         let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(request.body(Full::new(body.into()))?)
+    }
+}
+
+/// Whether anything that was asked about may be: the connection, or one of its topics.
+fn allows_any(answer: &Allow, topics: &[&str]) -> bool {
+    match topics.is_empty() {
+        true => matches!(answer, Allow::All(true)),
+        false => topics.iter().any(|topic| allows(answer, topic)),
     }
 }
 
