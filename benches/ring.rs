@@ -11,6 +11,7 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use crossbeam_epoch::{self as epoch, Atomic, Guard, Owned};
 use millrace::delivery::class::Class;
 use millrace::delivery::gather::{Gather, Key, Source};
+use millrace::delivery::sieve::Sieve;
 use millrace::dialect::Transport;
 use millrace::dialect::topics::view;
 use millrace::engine::ring::{Read, Ring, Weigh};
@@ -177,7 +178,7 @@ fn gathers(c: &mut Criterion) {
             let mut gather = Gather::default();
             b.iter(|| {
                 let pin = epoch::pin();
-                gather.fill(key, &source(&class, &topic, &pin)).expect("all is kept");
+                gather.fill(key, &source(&class, &topic, &pin), &Sieve::default()).expect("all is kept");
                 black_box(gather.bytes().len())
             });
         });
@@ -189,7 +190,7 @@ fn gathers(c: &mut Criterion) {
             };
             let fill = |(topic, mut gather): (Topic, Gather)| {
                 let pin = epoch::pin();
-                gather.fill(key, &source(&class, &topic, &pin)).expect("all is kept");
+                gather.fill(key, &source(&class, &topic, &pin), &Sieve::default()).expect("all is kept");
                 (topic, gather)
             };
             b.iter_batched(fresh, fill, BatchSize::SmallInput);

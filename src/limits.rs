@@ -36,6 +36,8 @@ pub const DEFLATE_WINDOW_BITS: u8 = 12;
 pub const SCRATCH_BYTES_KEPT: usize = 64 << 10;
 /// Most values of one `in` of a filter.
 pub const FILTER_VALUES_MAX: usize = 1024;
+/// Most values of which an event must have one, for a filter to be ruled out by them; with more, nearly no event is.
+pub const FILTER_KEY_VALUES_MAX: usize = 8;
 /// Longest filter as JSON text, bytes.
 pub const FILTER_BYTES_MAX: usize = 1 << 16;
 /// Longest run of a glob between two `*`, characters, where the run contains a `?`: one bit each of a word.
@@ -78,6 +80,8 @@ pub const GATHER_BYTES_MAX: usize = 64 << 10;
 pub const JOIN_FRAME_BYTES_MAX: usize = 16 << 10;
 /// Events looked at for one gather, so that a filter that matches nothing cannot hold the shard.
 pub const GATHER_EVENTS_MAX: usize = 1024;
+/// Fields whose values a shard remembers, so that filters which compare the same one are ruled out quickly.
+pub const SIEVE_FIELDS_MAX: usize = 8;
 /// Bytes of the events of one batch; it ends with the event that exceeds them.
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Events looked at for one gather of batches: more, so that a filter does not leave them small.

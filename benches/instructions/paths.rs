@@ -7,6 +7,7 @@ use crossbeam_epoch as epoch;
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use millrace::delivery::class::Class;
 use millrace::delivery::gather::{Gather, Key, Source};
+use millrace::delivery::sieve::Sieve;
 use millrace::dialect::Transport;
 use millrace::dialect::topics::view;
 use millrace::engine::filter::{Extract, Fields, FieldsBuilder, Filter};
@@ -48,7 +49,7 @@ fn fill(topic: &Topic, gather: &mut Gather) {
     let key = Key { group: 0, cursor: 0, head: topic.head() };
     let (class, pin) = (class(), epoch::pin());
     let from = Source { class: &class, topic, extract: &JsonFields, pin: &pin, now: Now::default() };
-    gather.fill(key, &from).expect("all is kept");
+    gather.fill(key, &from, &Sieve::default()).expect("all is kept");
 }
 
 fn matched() -> (Filter, Fields) {

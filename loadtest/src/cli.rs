@@ -11,7 +11,7 @@ use crate::{bench, progress, sys};
 
 /// Load generator and checker for Millrace: order, gaps, duplicates, CPU per delivery and its ratio to the floor.
 #[derive(Parser, Debug)]
-#[command(version)]
+#[command(version, args_override_self = true)]
 pub struct Cli {
     #[command(subcommand)]
     mode: Mode,

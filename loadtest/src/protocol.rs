@@ -154,7 +154,7 @@ impl Payload {
             out.extend_from_slice(format!("\"topic\":\"{topic}\",").as_bytes());
         }
         if matches!(self.protocol, Protocol::Channels | Protocol::Analysis) {
-            out.extend_from_slice(b"\"event\":\"load.tick\",");
+            out.extend_from_slice(b"\"type\":\"load.tick\",");
         }
         out.extend_from_slice(b"\"data\":");
         self.put_data(out, offset);

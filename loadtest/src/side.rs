@@ -280,7 +280,8 @@ impl Side {
         self.swarm.ledger.tally.delivered + self.publisher.acknowledged()
     }
 
-    fn is_waiting(&self) -> bool {
+    /// Whether something published is not acknowledged, or not read by all.
+    pub fn is_waiting(&self) -> bool {
         self.swarm.outstanding() > 0 || self.publisher.unacknowledged() > 0
     }
 

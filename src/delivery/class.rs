@@ -7,7 +7,7 @@ use std::sync::Arc;
 use slab::Slab;
 
 use crate::dialect::Linger;
-use crate::engine::filter::Filter;
+use crate::engine::filter::{Filter, FilterKey};
 use crate::engine::{Encode, ViewId};
 
 /// Number of a class within its shard.
@@ -36,6 +36,8 @@ impl Class {
 
 struct Member {
     class: Class,
+    /// The key of its filter, in reach; conflation looks at everything.
+    key: Option<FilterKey>,
     members: usize,
 }
 
@@ -54,7 +56,9 @@ impl Classes {
             self.all[id as usize].members += 1;
             return id;
         }
-        let id = self.all.insert(Member { class, members: 1 }) as ClassId;
+        let filter = class.filter.as_ref().filter(|_| !class.conflate);
+        let key = filter.and_then(|filter| filter.key());
+        let id = self.all.insert(Member { class, key, members: 1 }) as ClassId;
         self.ids.insert(identity, id);
         id
     }
@@ -72,5 +76,10 @@ impl Classes {
     /// The class `id`.
     pub fn get(&self, id: ClassId) -> &Class {
         &self.all[id as usize].class
+    }
+
+    /// The key of the filter of the class `id`.
+    pub fn key(&self, id: ClassId) -> Option<&FilterKey> {
+        self.all[id as usize].key.as_ref()
     }
 }

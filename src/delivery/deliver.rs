@@ -155,7 +155,7 @@ impl<N: Net> Shard<N> {
     /// Makes the gather for `key`, unless one of the last two was for the same: a newcomer between two that stand
     /// at the same place does not cost the second a gather.
     pub(super) fn fill(&mut self, key: Key, pin: &epoch::Guard) -> Result<(), Lagged> {
-        let Self { slots, groups, gather, spare, classes, shared, metrics, budget, now, .. } = self;
+        let Self { slots, groups, gather, spare, masks, classes, shared, metrics, budget, now, .. } = self;
         if gather.is_for(key) {
             return Ok(());
         }
@@ -166,7 +166,9 @@ impl<N: Net> Shard<N> {
         metrics.gathers.bump(1);
         let group = &groups[key.group as usize];
         let (class, topic) = (classes.get(group.class), &slots[group.slot as usize].topic);
-        gather.fill(key, &Source { class, topic, extract: &*shared.extract, pin, now: *now })?;
+        let from = Source { class, topic, extract: &*shared.extract, pin, now: *now };
+        let sieve = masks.sieve(classes.key(group.class), key, &from);
+        gather.fill(key, &from, &sieve)?;
         metrics.conflated.bump(gather.conflated());
         budget.look(gather.to() - key.cursor);
         Ok(())

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use crossbeam_epoch::Guard;
 
 use super::class::Class;
+use super::sieve::Sieve;
 use crate::engine::filter::Extract;
 use crate::engine::{Entry, Now, Read, Topic};
 use crate::limits::{
@@ -62,11 +63,26 @@ impl<'s> Source<'s> {
         }
     }
 
+    /// The last offset that a gather for `key` looks at.
+    pub fn last(&self, key: Key) -> u64 {
+        key.head.min(key.cursor + self.bounds().1 as u64)
+    }
+
     /// Puts what may go together next, of the events behind `after` up to `last`, into `chunk`; the last
     /// offset it has looked at.
-    fn collect(&self, after: u64, last: u64, chunk: &mut Vec<&'s Entry>) -> Result<u64, Lagged> {
+    fn collect(
+        &self,
+        after: u64,
+        last: u64,
+        sieve: &Sieve<'_>,
+        chunk: &mut Vec<&'s Entry>,
+    ) -> Result<u64, Lagged> {
         let ((most, _), mut room, mut to) = (self.bounds(), BATCH_BYTES_MAX, after);
         while to < last && chunk.len() < most && room > 0 {
+            if sieve.rules_out(to + 1) {
+                to += 1;
+                continue;
+            }
             match self.topic.read(to, self.pin) {
                 Read::Entry(offset, entry) => {
                     if self.wants(entry) {
@@ -164,15 +180,15 @@ impl Gather {
         }
     }
 
-    /// Makes the bytes for `key`.
+    /// Makes the bytes for `key`, without looking at what `sieve` rules out.
     ///
     /// # Errors
     /// [`Lagged`]; nothing was made.
-    pub fn fill(&mut self, key: Key, from: &Source<'_>) -> Result<(), Lagged> {
+    pub fn fill(&mut self, key: Key, from: &Source<'_>, sieve: &Sieve<'_>) -> Result<(), Lagged> {
         self.clear(key.cursor);
         let made = match from.class.conflate {
             true => self.fill_conflated(key, from),
-            false => self.fill_all(key, from),
+            false => self.fill_all(key, from, sieve),
         };
         self.key = made.is_ok().then_some(key);
         made
@@ -189,12 +205,12 @@ impl Gather {
         self.conflated = 0;
     }
 
-    fn fill_all(&mut self, key: Key, from: &Source<'_>) -> Result<(), Lagged> {
+    fn fill_all(&mut self, key: Key, from: &Source<'_>, sieve: &Sieve<'_>) -> Result<(), Lagged> {
         let mut chunk = Vec::new();
-        let last = key.head.min(key.cursor + from.bounds().1 as u64);
+        let last = from.last(key);
         while self.to < last {
             chunk.clear();
-            let looked_at = match from.collect(self.to, last, &mut chunk) {
+            let looked_at = match from.collect(self.to, last, sieve, &mut chunk) {
                 Err(lagged) if self.to == key.cursor => return Err(lagged),
                 Ok(offset) if offset > self.to => offset,
                 _ => break,

@@ -59,7 +59,7 @@ fn the_newest_of_a_key_is_the_newest_that_is_wanted() {
     let class = class(r#"{"eq":["event","trade"]}"#);
     let pin = epoch::pin();
     let from = Source { class: &class, topic: &topic, extract: &Nothing, pin: &pin, now: Now::default() };
-    gather.fill(key(&topic), &from).unwrap();
+    gather.fill(key(&topic), &from, &Sieve::default()).unwrap();
     assert_eq!(offsets(&gather), [2, 3]);
 }
 
@@ -71,7 +71,7 @@ fn what_is_lapped_after_it_was_picked_is_told() {
     let class = class(r#"{"not":{"exists":"data.x"}}"#);
     let (key, pin, extract) = (key(&topic), epoch::pin(), Lapping(&topic));
     let from = Source { class: &class, topic: &topic, extract: &extract, pin: &pin, now: Now::default() };
-    let made = gather.fill(key, &from);
+    let made = gather.fill(key, &from, &Sieve::default());
     let told = made.is_err_and(|lagged| lagged.resume_at > 1);
     assert!(told || offsets(&gather).first() == Some(&1), "{:?}", offsets(&gather));
 }
@@ -101,7 +101,7 @@ fn batched(topic: &Topic, wanted: &str, conflate: bool) -> (String, Vec<(u32, u6
     let (pin, now) = (epoch::pin(), Now { unix_ms: 7, micros: 0 });
     let mut gather = Gather::default();
     let from = Source { class: &class, topic, extract: &Nothing, pin: &pin, now };
-    gather.fill(key(topic), &from).unwrap();
+    gather.fill(key(topic), &from, &Sieve::default()).unwrap();
     let marks = gather.marks().iter().map(|mark| (mark.events, mark.offset)).collect();
     (String::from_utf8(gather.bytes().to_vec()).unwrap(), marks, gather.to())
 }

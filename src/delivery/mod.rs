@@ -22,6 +22,7 @@ pub mod pool;
 pub mod pump;
 pub mod reader;
 pub mod shard;
+pub mod sieve;
 pub mod slot;
 pub mod slow;
 mod subscriptions;

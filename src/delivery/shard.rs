@@ -21,6 +21,7 @@ use super::mailbox::{Letter, Mailbox};
 use super::net::Net;
 use super::pool::Drain;
 use super::reader::Reader;
+use super::sieve::Masks;
 use super::slot::Slot;
 use super::upkeep::Upkeep;
 use crate::auth::{Authenticate, Permits};
@@ -96,6 +97,7 @@ pub struct Shard<N: Net> {
     pub(super) permits: Permits,
     pub(super) gather: Gather,
     pub(super) spare: Gather,
+    pub(super) masks: Masks,
     pub(super) joined: Joined,
     /// What the walk of a topic has sent so far.
     pub(super) walked: Sent,
@@ -167,6 +169,7 @@ impl<N: Net> Shard<N> {
             permits: Permits::new(),
             gather: Gather::default(),
             spare: Gather::default(),
+            masks: Masks::default(),
             joined: Joined::default(),
             walked: Sent::default(),
             reader,

@@ -2,6 +2,7 @@
 
 mod markdown;
 mod rows;
+mod set;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,7 +12,8 @@ use serde_json::Value;
 
 use crate::mode::Context;
 use crate::progress;
-use rows::{Bound, ROWS, Row};
+use rows::Row;
+use set::ROWS;
 
 /// Options of `bench`.
 #[derive(Debug, Clone, clap::Args)]
@@ -88,7 +90,7 @@ fn pass_on(context: &Context) -> Vec<String> {
 fn judge(row: &Row, figures: &Value) -> Vec<String> {
     let own = figures.get("failures").and_then(Value::as_array).into_iter().flatten();
     let mut failures: Vec<String> = own.filter_map(|text| text.as_str().map(str::to_owned)).collect();
-    for figure in row.figures.iter().filter(|figure| !matches!(figure.bound, Bound::Shown)) {
+    for figure in row.figures.iter().filter(|figure| figure.bound.is_judged()) {
         let value = figures.get(figure.name).and_then(Value::as_f64);
         if !value.is_some_and(|value| figure.bound.holds(value)) {
             let value = value.map_or_else(|| "not measured".to_owned(), |value| value.to_string());

@@ -82,6 +82,10 @@ pub fn alternate(lanes: &mut [Lane], mut schedule: Schedule) -> Result<()> {
             progress::show(&format!("round {} of {}: {}", round + 1, schedule.rounds, lanes[i].name));
             let measured = one(&mut lanes[i], &schedule, in_turn)?;
             schedule.until = Until::Events(measured.events.max(1));
+            if lanes[i].side.is_waiting() {
+                // Something is lost for good; what follows would measure the waiting.
+                return Ok(());
+            }
         }
     }
     Ok(())

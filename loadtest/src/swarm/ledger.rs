@@ -275,5 +275,9 @@ mod tests {
         assert_eq!(found(&[batch(&[1, 3, 2, 4, 5, 6, 7, 8, 9, 10], 10)]), [0, 0, 1, 0, 0]);
         assert_eq!(found(&[batch(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 11)])[3], 1);
         assert_eq!(found(&[batch(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 9)])[3], 1);
+        let mut spoilt = batch(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 10);
+        let middle = spoilt.windows(3).position(|three| three == b"xxx").expect("a filler");
+        spoilt[middle] = b'y';
+        assert_eq!(found(&[spoilt])[3], 1);
     }
 }

@@ -9,10 +9,12 @@
 
 mod fields;
 mod glob;
+mod key;
 mod value;
 
 pub use fields::{Extract, Field, FieldError, Fields, FieldsBuilder};
 pub use glob::{Glob, GlobError};
+pub use key::FilterKey;
 pub use value::{Number, Scalar, Value};
 
 use crate::limits::{FILTER_DEPTH_MAX, FILTER_NODES_MAX, FILTER_VALUES_MAX};

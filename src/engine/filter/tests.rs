@@ -42,6 +42,32 @@ fn event() -> Fields {
     builder.finish()
 }
 
+/// Whether the key says that the event is not wanted.
+fn is_ruled_out(filter: &Filter) -> bool {
+    filter.key().is_some_and(|key| key.mask & event().mask(&key.field) == 0)
+}
+
+#[test]
+fn keys_rule_out() {
+    let n = |n: i64| Value::from(Number::from(n));
+    let texts = |count: usize| (0..count).map(|i| Value::from(&*format!("t{i}"))).collect::<Vec<_>>();
+    let ruled_out = [
+        leaf(6),
+        Filter::eq(field("data.t"), "other"),
+        Filter::eq(field("data.absent"), Value::Null),
+        one_of("data.n", &[n(7), n(8)]),
+        and([leaf(6), Filter::exists(field("data"))]),
+        and([one_of("data.t", &texts(9)), leaf(6)]),
+        and([one_of("data.n", &[n(5), n(6)]), Filter::eq(field("event"), "other")]),
+    ];
+    for filter in ruled_out {
+        assert!(is_ruled_out(&filter), "{filter:?}");
+    }
+    for filter in [Filter::all(), not(leaf(6)), or([leaf(6), leaf(7)]), one_of("data.n", &texts(9))] {
+        assert_eq!(filter.key(), None, "{filter:?}");
+    }
+}
+
 #[test]
 fn leaves() {
     let n = |n: i64| Value::from(Number::from(n));
@@ -81,6 +107,7 @@ fn leaves() {
     ];
     for (filter, expected) in cases {
         assert_eq!(filter.evaluate(&event()), expected, "{filter:?}");
+        assert!(!(expected && is_ruled_out(&filter)), "{filter:?}");
     }
 }
 
@@ -99,6 +126,7 @@ fn trees() {
     ];
     for (filter, expected) in cases {
         assert_eq!(filter.evaluate(&event()), expected, "{filter:?}");
+        assert!(!(expected && is_ruled_out(&filter)), "{filter:?}");
     }
 }
 

@@ -100,7 +100,7 @@ impl Hash for Number {
 }
 
 /// What an event has in a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scalar<'a> {
     /// `null`.
     Null,
