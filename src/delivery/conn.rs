@@ -8,9 +8,10 @@ use bytes::{Buf, Bytes};
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 
+use super::leases::Leases;
 use crate::auth::{Caller, Identity, Permits};
 use crate::dialect::{Dialect, Message, Transport};
-use crate::engine::{Bucket, Lease};
+use crate::engine::Bucket;
 use crate::limits::SCRATCH_BYTES_KEPT;
 use crate::wire::websocket::Decoder;
 
@@ -67,15 +68,6 @@ impl AsRawFd for Socket {
             Self::Unix(socket) => socket.as_raw_fd(),
         }
     }
-}
-
-/// A connection's places under limits, held until its end.
-#[derive(Debug, Default)]
-pub struct Leases {
-    /// Its places for good.
-    pub places: Vec<Lease>,
-    /// Its place among the streams of its user, who can become another one.
-    pub user: Option<Lease>,
 }
 
 /// A connection on its way from the handshake to a shard.
@@ -382,6 +374,11 @@ impl<S> Conn<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        assert!(size_of::<Conn<Socket>>() <= 192, "{}", size_of::<Conn<Socket>>());
+    }
 
     #[test]
     fn an_outbox_that_is_never_empty_does_not_grow() {

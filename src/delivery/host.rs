@@ -175,7 +175,7 @@ impl<N: Net> Host for ShardHost<'_, N> {
     fn take_place(&mut self, name: &str, limit: usize) -> bool {
         let lease = self.shard.shared.counts.take(name, limit);
         let taken = lease.is_some();
-        self.shard.conns[self.conn as usize].leases.places.extend(lease);
+        self.shard.conns[self.conn as usize].leases.extend(lease);
         if !taken {
             self.shard.shared.limits.of(Limit::ConnectionsOfProtocol).add(1);
         }

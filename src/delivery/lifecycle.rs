@@ -126,6 +126,9 @@ impl<N: Net> Shard<N> {
 
     /// Removes what was doomed.
     pub(super) fn bury(&mut self) {
+        if self.doomed.is_empty() {
+            return;
+        }
         while let Some(id) = self.doomed.pop() {
             self.unsubscribe_all(id);
             let conn = self.conns.remove(id as usize);
@@ -135,8 +138,7 @@ impl<N: Net> Shard<N> {
             }
         }
         self.metrics.connections.set(self.conns.len() as u64);
-        if self.conns.is_empty() && self.conns.capacity() > 0 {
-            self.conns.shrink_to_fit();
+        if self.conns.is_empty() {
             // A shard without connections sleeps without ticks: nothing else would correct these.
             self.metrics.blocked.set(0);
             self.metrics.kernel_queued_bytes.set(0);

@@ -22,6 +22,7 @@ use super::net::Net;
 use super::pool::Drain;
 use super::reader::Reader;
 use super::sieve::Masks;
+use super::slabs::Slabs;
 use super::slot::Slot;
 use super::upkeep::Upkeep;
 use crate::auth::{Authenticate, Permits};
@@ -84,7 +85,7 @@ pub struct Shard<N: Net> {
     pub(super) shared: Shared,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) metrics: Arc<ShardMetrics>,
-    pub(super) conns: Slab<Conn<N::Socket>>,
+    pub(super) conns: Slabs<Conn<N::Socket>>,
     pub(super) slots: Slab<Slot>,
     pub(super) groups: Slab<Group>,
     pub(super) dues: Dues,
@@ -157,7 +158,7 @@ impl<N: Net> Shard<N> {
             shared,
             mailbox,
             metrics,
-            conns: Slab::new(),
+            conns: Slabs::new(),
             slots: Slab::new(),
             groups: Slab::new(),
             dues: Dues::default(),

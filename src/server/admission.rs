@@ -86,8 +86,10 @@ impl Admission {
         self.connect(client, now)?;
         let node = Lease::take(&self.connections, self.limits.connections);
         let node = self.count(Limit::Connections, node.ok_or(Full::Node))?;
-        let places = [Some(node), self.place(client)?].into_iter().flatten().collect();
-        Ok(Leases { places, user: None })
+        let mut leases = Leases::default();
+        leases.extend([node]);
+        leases.extend(self.place(client)?);
+        Ok(leases)
     }
 
     /// Notes that a client connects.

@@ -96,7 +96,7 @@ pub fn seated(
 ) -> Answer {
     let identity = Arc::clone(&call.identity);
     tracing::debug!(user = identity.name, address = ?call.address, ?transport, "a stream begins");
-    let leases = Leases { places: Vec::new(), user };
+    let leases = Leases::of_user(user);
     Answer::Stream(Box::new(Takeover {
         dialect,
         transport,
