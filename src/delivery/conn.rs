@@ -377,7 +377,9 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        assert!(size_of::<Conn<Socket>>() <= 192, "{}", size_of::<Conn<Socket>>());
+        // In debug builds a socket knows more than its descriptor.
+        let bytes = size_of::<Conn<Socket>>() - size_of::<Socket>();
+        assert!(bytes <= 176, "{bytes}");
     }
 
     #[test]

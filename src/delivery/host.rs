@@ -173,13 +173,12 @@ impl<N: Net> Host for ShardHost<'_, N> {
     }
 
     fn take_place(&mut self, name: &str, limit: usize) -> bool {
-        let lease = self.shard.shared.counts.take(name, limit);
-        let taken = lease.is_some();
-        self.shard.conns[self.conn as usize].leases.extend(lease);
-        if !taken {
+        let Some(lease) = self.shard.shared.counts.take(name, limit) else {
             self.shard.shared.limits.of(Limit::ConnectionsOfProtocol).add(1);
-        }
-        taken
+            return false;
+        };
+        self.shard.conns[self.conn as usize].leases.keep(lease);
+        true
     }
 
     fn summary(&mut self, topic: &str) -> Option<Vec<u8>> {

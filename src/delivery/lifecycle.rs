@@ -107,6 +107,7 @@ impl<N: Net> Shard<N> {
         let conn = &mut self.conns[id as usize];
         if !conn.flags.finished {
             conn.flags.finished = true;
+            conn.leases.leave_stream();
             self.net.finish(&mut conn.socket);
             self.hear_out(id);
         }

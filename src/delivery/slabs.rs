@@ -138,7 +138,7 @@ mod tests {
     fn what_leaves_gives_its_memory_back() {
         let mut slabs = Slabs::new();
         let keys: Vec<_> = (0..3 * PART).map(|value| slabs.insert(value)).collect();
-        keys[PART..].iter().for_each(|key| drop(slabs.remove(*key)));
+        keys[PART..].iter().for_each(|key| assert_eq!(slabs.remove(*key), *key));
         let memory: Vec<_> = slabs.parts.iter().map(Slab::capacity).collect();
         assert!(memory[0] >= PART && memory[1..] == [0, 0], "{memory:?}");
         assert_eq!((slabs.insert(7), slabs.get(PART + 1), slabs.get(9 * PART)), (PART, None, None));

@@ -86,10 +86,7 @@ impl Admission {
         self.connect(client, now)?;
         let node = Lease::take(&self.connections, self.limits.connections);
         let node = self.count(Limit::Connections, node.ok_or(Full::Node))?;
-        let mut leases = Leases::default();
-        leases.extend([node]);
-        leases.extend(self.place(client)?);
-        Ok(leases)
+        Ok(Leases::of_connection(node, self.place(client)?))
     }
 
     /// Notes that a client connects.

@@ -73,7 +73,7 @@ async fn serve_socket<S: Reclaim>(
     let Some((socket, peer)) = meet(node, socket, peer, &mut leases).await else { return };
     let Some((takeover, socket, read)) = http(node, socket, peer, draining).await else { return };
     let Takeover { dialect, transport, head, identity, leases: more, consulted, .. } = takeover;
-    leases.join(more);
+    leases.become_stream(more);
     let (socket, unread) = socket.into_parts();
     let read_ahead = if unread.is_empty() { read } else { [read, unread].concat().into() };
     match socket.reclaim() {
@@ -123,7 +123,7 @@ async fn meet<S: Reclaim>(
 fn admit(node: &Node, client: Peer, leases: &mut Leases) -> Result<(), Full> {
     let address = client.address.filter(|_| !client.trusted);
     node.admission.connect(address, node.clock.now())?;
-    leases.extend(node.admission.place(address)?);
+    leases.count_address(node.admission.place(address)?);
     Ok(())
 }
 
@@ -212,7 +212,7 @@ async fn respond(
             if let Err(full) = node.admission.connect(newcomer.filter(|_| !connects), node.clock.now()) {
                 return Ok(refusal(full));
             }
-            takeover.leases.extend(place);
+            takeover.leases.count_address(place);
             *crate::sync::lock(&left) = Some(*takeover);
             pending().await
         }
