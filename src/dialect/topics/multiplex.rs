@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::super::{Dialect, Gap, Host, Message, Refusal, Start, Subscribe, Transport};
 use super::request::{parse_from, parse_position, parse_since};
-use super::{messages, view};
+use super::{messages, renewal, view};
 use crate::auth::AuthError;
 use crate::engine::filter::Filter;
 use crate::engine::name::presence_topic;
@@ -368,11 +368,7 @@ impl Dialect for Multiplex {
 
     fn authenticated(&mut self, verdict: Result<(), AuthError>, host: &mut dyn Host) {
         let reference = self.authenticating.take();
-        let answer = match verdict {
-            Ok(()) => messages::authenticated(host.identity(), reference.as_deref()),
-            Err(error) => messages::unauthenticated(error, reference.as_deref()),
-        };
-        host.send("authenticated", &answer);
+        renewal::tell(verdict, reference.as_deref(), host);
     }
 
     fn gap(&mut self, topic: &Topic, gap: Gap, host: &mut dyn Host) {

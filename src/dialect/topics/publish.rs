@@ -92,7 +92,7 @@ impl Dialect for Publisher {
     }
 
     fn authenticated(&mut self, verdict: Result<(), AuthError>, host: &mut dyn Host) {
-        renewal::tell(verdict, host);
+        renewal::tell(verdict, None, host);
     }
 
     fn limited(&mut self, message: Message<'_>, retry_after_ms: u64, host: &mut dyn Host) {

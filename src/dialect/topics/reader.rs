@@ -135,7 +135,7 @@ impl Dialect for Reader {
     }
 
     fn authenticated(&mut self, verdict: Result<(), AuthError>, host: &mut dyn Host) {
-        renewal::tell(verdict, host);
+        renewal::tell(verdict, None, host);
     }
 
     fn gap(&mut self, topic: &Topic, gap: Gap, host: &mut dyn Host) {

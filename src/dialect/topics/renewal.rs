@@ -24,12 +24,12 @@ pub(super) fn token(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// Tells what became of it; after a refusal the connection goes on with what it had.
-pub(super) fn tell(verdict: Result<(), AuthError>, host: &mut dyn Host) {
-    let answer = match verdict {
-        Ok(()) => messages::authenticated(host.identity(), None),
-        Err(error) => messages::unauthenticated(error, None),
+pub(super) fn tell(verdict: Result<(), AuthError>, reference: Option<&str>, host: &mut dyn Host) {
+    let (event, answer) = match verdict {
+        Ok(()) => ("authenticated", messages::authenticated(host.identity(), reference)),
+        Err(error) => ("error", messages::unauthenticated(error, reference)),
     };
-    host.send("authenticated", &answer);
+    host.send(event, &answer);
 }
 
 #[cfg(test)]
