@@ -159,7 +159,10 @@ impl Host for Fake {
             topic.enter("user", (!info.is_empty()).then_some(info.as_bytes()))?;
         }
         self.subscribed.insert(request.topic.into());
-        Ok(Outcome::of(topic, &request.start, |topic, time| topic.before_time(time, &crossbeam_epoch::pin())))
+        let now = self.now();
+        Ok(Outcome::of(topic, &request.start, now, |topic, time| {
+            topic.before_time(time, &crossbeam_epoch::pin())
+        }))
     }
 
     fn refine(&mut self, topic: &str, _filter: Option<Arc<Filter>>) -> bool {

@@ -28,7 +28,8 @@ impl<N: Net> Shard<N> {
         };
         let slot = self.slot_for(&topic);
         let pin = epoch::pin();
-        let outcome = Outcome::of(topic, &request.start, |topic, time| topic.before_time(time, &pin));
+        let outcome =
+            Outcome::of(topic, &request.start, self.now, |topic, time| topic.before_time(time, &pin));
         let (encode, filter) = (request.view, request.filter.clone());
         let class = Class { encode, filter, conflate: request.conflate, linger: request.linger };
         let class = self.classes.enter(class);

@@ -131,17 +131,23 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Where a subscription to `topic` begins that asked for `start`.
-    pub fn of(topic: Arc<Topic>, start: &Start, before_time: impl FnOnce(&Topic, u64) -> u64) -> Self {
+    /// Where a subscription to `topic` begins that asks for `start` now.
+    pub fn of(
+        topic: Arc<Topic>,
+        start: &Start,
+        now: Now,
+        before_time: impl FnOnce(&Topic, u64) -> u64,
+    ) -> Self {
         let (oldest, head) = (topic.oldest(), topic.head());
         let foreign = |epoch: Option<u64>| epoch.is_some_and(|epoch| epoch != topic.epoch());
         let (offset, missed) = match *start {
             Start::Now => (head, Some(0)),
             Start::Oldest => (oldest - 1, Some(0)),
             Start::Created => (oldest - 1, Some(oldest - 1)),
-            // What has expired may have been published since then, or before.
+            // What has expired may have been published since then, or before; so may what was published to an earlier life
+            // of the server.
             Start::Since(time) => match before_time(&topic, time) {
-                offset if offset > 0 && offset == oldest - 1 => (offset, None),
+                offset if offset == oldest - 1 && (offset > 0 || now.is_before_life(time)) => (offset, None),
                 offset => (offset, Some(0)),
             },
             Start::After { epoch, offset } if foreign(epoch) || offset > head => (oldest - 1, None),

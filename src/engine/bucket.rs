@@ -1,7 +1,7 @@
 //! Token buckets: the generic cell rate algorithm in one word (ITU-T I.371, in its virtual-scheduling form). The word is
 //! the time at which the bucket will be full again; nothing has to refill it.
 
-use super::topic::Now;
+use super::now::Now;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Longest time in which a bucket fills, nanoseconds (about nine years): with twice this no sum below can overflow, for a

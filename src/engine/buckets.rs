@@ -7,8 +7,8 @@ use std::fmt;
 use std::hash::Hash;
 
 use super::bucket::{Bucket, Limited, Rate};
+use super::now::Now;
 use super::sweep::Sweep;
-use super::topic::Now;
 use crate::limits::BUCKETS_MAX;
 use crate::sync::{Mutex, lock};
 

@@ -9,8 +9,9 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 
 use super::filter::{Extract, Fields, FieldsBuilder};
+use super::now::Now;
 use super::ring::Weigh;
-use super::topic::{Now, Topic};
+use super::topic::Topic;
 
 /// Subscribers with the same view get the same bytes. A dialect numbers its own views.
 pub type ViewId = u16;

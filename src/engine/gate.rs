@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::entry::Body;
-use super::topic::Now;
+use super::now::Now;
 
 /// Sees the events of one topic, one after another. Pure; implemented by protocols, and asked under the lock that keeps the
 /// order of the topic, so what it does must be quick.

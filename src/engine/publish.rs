@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::bucket::Limited;
 use super::entry::Body;
+use super::now::Now;
 use super::presence::Member;
 use super::registry::TopicError;
-use super::topic::{Now, Published, Topic};
+use super::topic::{Published, Topic};
 
 /// A change of a topic's presence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

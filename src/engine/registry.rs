@@ -12,7 +12,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::name::{NameError, Pattern, validate_readable};
 use super::namespace::Namespaces;
-use super::topic::{Now, Topic};
+use super::now::Now;
+use super::topic::Topic;
 use crate::metrics::Counter;
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 

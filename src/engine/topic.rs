@@ -12,28 +12,13 @@ use super::gate::{Gate, Gated};
 use super::idempotency::Idempotency;
 use super::interest::Interest;
 use super::namespace::Namespace;
+use super::now::Now;
 use super::presence::{Presence, PresenceError};
 use super::ring::{Claim, Read, Ring, Weigh};
 use super::traffic::{Notices, Traffic};
 use crate::limits::{GARBAGE_BYTES_FLUSH, UNUSED_TOPIC_SECONDS};
 use crate::metrics::GARBAGE;
 use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, fence};
-
-/// A moment, read once by whoever owns the clock and passed down.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Now {
-    /// Wall clock, Unix milliseconds.
-    pub unix_ms: u64,
-    /// Monotonic clock of the process, microseconds.
-    pub micros: u64,
-}
-
-impl Now {
-    /// The monotonic clock in milliseconds.
-    pub fn millis(self) -> u64 {
-        self.micros / 1000
-    }
-}
 
 /// The place of a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 
 use super::bucket::Bucket;
-use super::topic::Now;
+use super::now::Now;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 /// Least time between two announcements of what was refused, milliseconds.

@@ -25,7 +25,7 @@ pub async fn page(node: &Arc<Node>, call: &Call, name: &str) -> Result<Answer, F
     consult::topic(node, call, name.to_owned()).await?;
     let wanted = parse_page(&call.query, query::header(&call.headers, "last-event-id"))?;
     let topic = node.registry.topic(name, node.clock.now())?;
-    let outcome = Outcome::of(Arc::clone(&topic), &wanted.start, |topic, time| {
+    let outcome = Outcome::of(Arc::clone(&topic), &wanted.start, node.clock.now(), |topic, time| {
         topic.before_time(time, &crossbeam_epoch::pin())
     });
     let mut found = Found { next: outcome.offset, ..Found::default() };

@@ -6,6 +6,7 @@ use millrace::dialect::Start;
 use millrace::engine::SlowPolicy;
 
 use super::{Asked, Check, Message, Spec, Sub, Truth, Verdict, ensure};
+use crate::chaos::UNIX_MS;
 
 impl Check {
     pub(super) fn subscribed(&mut self, message: &Message, truth: &Truth<'_>) -> Verdict {
@@ -118,7 +119,8 @@ fn begins(spec: &Spec, topic: &str, message: &Message, truth: &Truth<'_>) -> Ver
     if !known || newborn().is_ok() && spec.name.contains('*') {
         return newborn();
     }
-    let unknown = told == (Some(false), None) && matches!(spec.start, Start::Since(_)) && offset > 0;
+    let unknown = told == (Some(false), None)
+        && matches!(spec.start, Start::Since(time) if offset > 0 || time < UNIX_MS);
     ensure(unknown || told == (Some(true), Some(0)), || "nothing can be missed".into())?;
     match spec.start {
         Start::Now => {

@@ -58,7 +58,7 @@ pub struct Chaos {
 }
 
 /// Virtual time begins here, Unix milliseconds.
-const UNIX_MS: u64 = 1_790_000_000_000;
+pub const UNIX_MS: u64 = 1_790_000_000_000;
 
 impl Chaos {
     /// Publishers at the door of `recorder`.

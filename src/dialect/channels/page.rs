@@ -9,7 +9,7 @@ use super::super::protocol::{Fault, Node, Reply};
 use super::encode::positions;
 use super::flat::write_event;
 use super::query::{Page, Part};
-use crate::engine::{Entry, Read, Topic, TopicError};
+use crate::engine::{Entry, Now, Read, Topic, TopicError};
 use crate::json::fields::JsonFields;
 use crate::json::text::{write_string, write_u64};
 use crate::limits::{PAGE_BYTES_MAX, RETRY_AFTER_SECONDS, WAIT_LOOKS_MAX};
@@ -29,8 +29,9 @@ struct Cursor<'p, 'g> {
 }
 
 impl<'p, 'g> Cursor<'p, 'g> {
-    fn new(topic: &'g Arc<Topic>, part: &'p Part, pin: &'g Guard) -> Self {
-        let outcome = Outcome::of(Arc::clone(topic), &part.start, |topic, time| topic.before_time(time, pin));
+    fn new(topic: &'g Arc<Topic>, part: &'p Part, now: Now, pin: &'g Guard) -> Self {
+        let find = |topic: &Topic, time| topic.before_time(time, pin);
+        let outcome = Outcome::of(Arc::clone(topic), &part.start, now, find);
         let (offset, missed) = (outcome.offset, outcome.missed);
         Self { topic, part, offset, next: None, missed, stopped: false }
     }
@@ -83,7 +84,7 @@ struct Found {
 pub fn answer(page: &Page, waited: bool, node: &Node<'_>) -> Result<Reply, Fault> {
     let topic = |part: &Part| node.registry.topic(part.channel.topic(), node.now).map_err(no_room);
     let topics: Vec<_> = page.parts.iter().map(topic).collect::<Result<_, _>>()?;
-    let found = collect(page, &topics);
+    let found = collect(page, &topics, node.now);
     if found.count == 0 && !found.has_more && page.wait_seconds > 0 && !waited {
         return Ok(Reply::Wait(topics, page.wait_seconds));
     }
@@ -94,10 +95,10 @@ fn no_room(error: TopicError) -> Fault {
     Fault { retry_after_ms: Some(RETRY_AFTER_SECONDS * 1000), ..Fault::new(503, "busy", error.to_string()) }
 }
 
-fn collect(page: &Page, topics: &[Arc<Topic>]) -> Found {
+fn collect(page: &Page, topics: &[Arc<Topic>], now: Now) -> Found {
     let pin = epoch::pin();
     let pairs = topics.iter().zip(&page.parts);
-    let mut cursors: Vec<_> = pairs.map(|(topic, part)| Cursor::new(topic, part, &pin)).collect();
+    let mut cursors: Vec<_> = pairs.map(|(topic, part)| Cursor::new(topic, part, now, &pin)).collect();
     let mut looks = if page.wait_seconds > 0 { WAIT_LOOKS_MAX } else { usize::MAX };
     cursors.iter_mut().for_each(|cursor| cursor.look(page.until_ms, &mut looks, &pin));
     let (mut events, mut count) = (Vec::new(), 0);

@@ -39,8 +39,7 @@ fn cursor_of(topic: &Topic, since_ms: u64) -> (u64, bool) {
 pub fn start(call: &Call<'_>, topic: &str, since_ms: u64) -> Result<(Start, bool), No> {
     let identity = call.credential.as_ref();
     may(identity.is_ok_and(|identity| identity.may(Action::History, topic)), Action::History)?;
-    let now = call.node.now;
-    let is_earlier_life = since_ms < now.unix_ms.saturating_sub(now.millis());
+    let is_earlier_life = call.node.now.is_before_life(since_ms);
     let Some(topic) = call.node.registry.find(topic) else { return Ok((Start::Oldest, is_earlier_life)) };
     let (offset, is_first) = cursor_of(&topic, since_ms);
     let forgotten = is_first && (offset > 0 || is_earlier_life);
