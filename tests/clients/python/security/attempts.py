@@ -62,9 +62,11 @@ def frames_of_text(stream):
 
 
 def says_no(text):
-    data = text.get("data") or {}
-    failed = text.get("published") == 0
-    return text.get("type") == "error" or failed or bool(text.get("denied") or (isinstance(data, dict) and data.get("denied")))
+    """Whether a message refuses something. A gap, which is an error in the stream protocol, refuses nothing."""
+    data = text.get("data")
+    data = data if isinstance(data, dict) else {}
+    wrong = text.get("type") == "error" and data.get("message") != "gap"
+    return wrong or text.get("published") == 0 or bool(text.get("denied") or data.get("denied"))
 
 
 def keep_out(node, entry, credential, by, *lines, partial=False):
