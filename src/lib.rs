@@ -15,6 +15,8 @@ pub mod json;
 pub mod limits;
 pub mod metrics;
 #[cfg(not(loom))]
+pub mod respond;
+#[cfg(not(loom))]
 pub mod server;
 pub mod sync;
 pub mod wire;

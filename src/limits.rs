@@ -318,3 +318,44 @@ pub const REFUSED_LINGER_MS: u64 = 1_000;
 pub const DISCARD_BYTES_MAX: usize = 1 << 20;
 /// And for how long, milliseconds.
 pub const DISCARD_MS: u64 = 1_000;
+/// Longest segment of a topic that is the name of a user; longer ones are hashed.
+pub const OWN_SEGMENT_BYTES_MAX: usize = 96;
+/// Longest id of a session, bytes.
+pub const SESSION_ID_BYTES_MAX: usize = 128;
+/// Questions of one user that are answered or wait to be (default).
+pub const SESSIONS_RUNNING_PER_USER: usize = 16;
+/// Sessions of one user that are remembered (default).
+pub const SESSIONS_PER_USER: usize = 1_000;
+/// Sessions that are remembered (default); about 1 KiB each, and what they keep for context.
+pub const SESSIONS_MAX: usize = 100_000;
+/// Longest question, bytes (default).
+pub const QUESTION_BYTES_MAX: usize = 16 << 10;
+/// Largest context that a client may give, bytes (default).
+pub const SESSION_CONTEXT_BYTES: usize = 16 << 10;
+/// Pieces of an answer (default).
+pub const ANSWER_TOKENS_MAX: usize = 8_192;
+/// Bytes of an answer (default).
+pub const ANSWER_BYTES_MAX: usize = 256 << 10;
+/// Time that an answer may take, seconds (default).
+pub const ANSWER_SECONDS: u64 = 300;
+/// Time for which a session that nobody reads goes on, seconds (default).
+pub const UNWATCHED_SECONDS: u64 = 300;
+/// Time for which a session that is not used is remembered, seconds (default).
+pub const SESSION_IDLE_SECONDS: u64 = 3_600;
+/// Earlier questions and answers that feed the next answer (default).
+pub const HISTORY_TURNS: usize = 20;
+/// Their bytes (default).
+pub const HISTORY_BYTES: usize = 64 << 10;
+/// Attachments of one question or post.
+pub const ATTACHMENTS_MAX: usize = 16;
+/// Events that a session's topic keeps (default): two of the longest answers, with what surrounds them.
+pub const SESSION_RETAIN_EVENTS: usize = 2 * ANSWER_TOKENS_MAX + 1_024;
+
+const _: () = assert!(
+    SESSIONS_TOPIC_BYTES + OWN_SEGMENT_BYTES_MAX + SESSION_ID_BYTES_MAX <= TOPIC_NAME_BYTES_MAX,
+    "a session's topic has a name"
+);
+/// `sessions.`, and the dot behind the user.
+const SESSIONS_TOPIC_BYTES: usize = 10;
+/// Time after which an event that a topic does not take is offered again, milliseconds, where the topic does not say.
+pub const POSTS_RETRY_MS: u64 = 100;

@@ -368,3 +368,20 @@ pub struct AuthMetrics {
     /// Not at all, or not in a way that can be understood.
     pub webhook_failed: Counter,
 }
+
+/// What sessions count.
+#[derive(Debug, Default)]
+pub struct SessionMetrics {
+    /// Sessions opened.
+    pub opened: Counter,
+    /// Turns begun.
+    pub started: Counter,
+    /// Turns that ended with an answer.
+    pub answered: Counter,
+    /// With an error.
+    pub failed: Counter,
+    /// That were cancelled.
+    pub cancelled: Counter,
+    /// Pieces of answers.
+    pub tokens: Counter,
+}

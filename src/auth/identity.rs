@@ -1,7 +1,10 @@
 //! Who a client is and what it may do, whatever kind of credential said so.
 
+use sha2::{Digest, Sha256};
+
 use super::grants::{Action, Grants};
 use crate::config::Role;
+use crate::limits::OWN_SEGMENT_BYTES_MAX;
 
 impl Role {
     /// All, from the least to the most trusted.
@@ -22,6 +25,9 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.name().eq_ignore_ascii_case(word))
     }
 }
+
+/// What the topics of all sessions begin with.
+const SESSIONS: &str = "sessions.";
 
 /// What kind of credential says who somebody is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,9 +94,33 @@ impl Identity {
     }
 
     /// Whether it may do `action` on a topic, or on every topic a pattern can select. `$presence.a` counts as the
-    /// presence of `a`, and nobody may publish to it.
+    /// presence of `a`, and nobody may publish to it. Everybody may read their own sessions.
     pub fn may(&self, action: Action, topic_or_pattern: &str) -> bool {
         self.grants.allow(action, topic_or_pattern)
+            || (matches!(action, Action::Subscribe | Action::History) && self.owns(topic_or_pattern))
+    }
+
+    /// Whether `topic` is one of its own sessions.
+    fn owns(&self, topic: &str) -> bool {
+        topic.starts_with(SESSIONS) && !self.name.is_empty() && topic.starts_with(&self.own_sessions())
+    }
+
+    /// What the topics of its own sessions begin with: `sessions.<name>.`. Bytes that a segment of a topic cannot have are
+    /// written `:XX`, and long names as a hash, so that no two names share a beginning.
+    pub fn own_sessions(&self) -> String {
+        let mut segment = String::with_capacity(self.name.len() + 2);
+        for byte in self.name.bytes() {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'@' | b'-' => segment.push(byte.into()),
+                other => segment.push_str(&format!(":{other:02X}")),
+            }
+        }
+        if segment.len() > OWN_SEGMENT_BYTES_MAX {
+            let hash = Sha256::digest(self.name.as_bytes());
+            segment = hash.iter().fold("::".into(), |text, byte| format!("{text}{byte:02x}"));
+        }
+        let segment = if segment.is_empty() { ":" } else { &segment };
+        format!("{SESSIONS}{segment}.")
     }
 
     /// Whether its credential has ended at `unix_ms`.
@@ -108,6 +138,32 @@ mod tests {
         assert!(Role::Observer < Role::Admin && Role::Authority < Role::Root);
         assert_eq!(Role::parse("admin"), Some(Role::Admin));
         assert_eq!(Role::parse("god"), None);
+    }
+
+    fn named(name: &str) -> Identity {
+        Identity::new(name, Role::Observer, Grants::default())
+    }
+
+    #[test]
+    fn no_two_users_share_their_sessions() {
+        let long = |last: &str| format!("{}{last}", "ä".repeat(40));
+        let names = ["", "a", "a.b", "a:2Eb", ":", "_", "a b", &long("1"), &long("2")];
+        let mut all: Vec<_> = names.iter().map(|name| named(name).own_sessions()).collect();
+        assert_eq!((&*all[1], &*all[2]), ("sessions.a.", "sessions.a:2Eb."));
+        assert!(all.iter().all(|topic| crate::config::Pattern::new(&format!("{topic}x")).is_ok()), "{all:?}");
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), names.len());
+    }
+
+    #[test]
+    fn everybody_reads_their_own_sessions_and_no_others() {
+        let ann = named("ann");
+        for action in [Action::Subscribe, Action::History] {
+            assert!(ann.may(action, "sessions.ann.1") && !ann.may(action, "sessions.anna.1"));
+            assert!(!named("").may(action, "sessions.:.1") && !ann.may(action, "sessions.**"));
+        }
+        assert!(!ann.may(Action::Publish, "sessions.ann.1"));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod raw;
 mod resolve;
 mod roles;
 mod section;
+mod sessions;
 mod table;
 mod units;
 
@@ -36,6 +37,7 @@ pub use protocols::{Analysis, Channels, Events, Stream};
 pub use proxy::{Network, Proxy};
 pub use roles::{RoleGrants, Roles};
 pub use section::Setting;
+pub use sessions::Sessions;
 pub use table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
 
 /// The configuration of a server: every value is there and they fit together.
@@ -59,6 +61,8 @@ pub struct Config {
     pub channels: Channels,
     /// The `analysis` protocol.
     pub analysis: Analysis,
+    /// Questions that are answered.
+    pub sessions: Sessions,
     /// The backend that is asked.
     pub webhook: Webhook,
     /// What roles may do.

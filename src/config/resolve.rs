@@ -11,6 +11,7 @@ use super::protocols::{Analysis, Channels, Events, Stream};
 use super::proxy::Proxy;
 use super::raw::{DEFAULT_NAMESPACE, Headed, Raw, Reader, Section};
 use super::roles::Roles;
+use super::sessions::Sessions;
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing};
 use crate::limits::{KEYS_MAX, RETAIN_EVENTS_MAX, USER_BYTES_MAX};
 
@@ -32,11 +33,12 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
     let events = Events::resolve(&mut reader(&raw.take("events"), &mut problems), &Events::default());
     let channels = Channels::resolve(&mut reader(&raw.take("channels"), &mut problems), &Channels::default());
     let analysis = Analysis::resolve(&mut reader(&raw.take("analysis"), &mut problems), &Analysis::default());
+    let sessions = Sessions::resolve(&mut reader(&raw.take("sessions"), &mut problems), &Sessions::default());
     let auth = auth(&raw.take("auth"), &mut problems);
     let jwt = jwt(&raw.take("jwt"), &mut problems);
     let webhook = Webhook::resolve(&mut reader(&raw.take("webhook"), &mut problems), &Webhook::default());
     let roles = Roles::read(&mut raw, &mut problems);
-    let namespaces = namespaces(&mut raw, &analysis, &mut problems);
+    let namespaces = namespaces(&mut raw, (&analysis, &sessions), &mut problems);
     let keys = keys(&raw.keys, &mut problems);
     let keyless = raw.keys.is_empty() && !jwt.is_configured();
     check_openness(&general, &said, keyless, &mut problems);
@@ -53,6 +55,7 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
         events,
         channels,
         analysis,
+        sessions,
         auth,
         jwt,
         webhook,
@@ -128,13 +131,21 @@ fn check_proxies(proxy: &Proxy, said: &Section, problems: &mut Problems) {
     }
 }
 
-fn namespaces(raw: &mut Raw, analysis: &Analysis, problems: &mut Problems) -> Namespaces {
+fn namespaces(
+    raw: &mut Raw,
+    (analysis, sessions): (&Analysis, &Sessions),
+    problems: &mut Problems,
+) -> Namespaces {
     let default_said = raw.take(DEFAULT_NAMESPACE);
     let base = namespace(&default_said, &Namespace::default(), problems);
     let mut others: Vec<(Pattern, Namespace)> = Vec::new();
     for headed in &raw.namespaces {
         let pattern = Pattern::new(&headed.heading);
-        let own = pattern.as_ref().is_ok_and(Analysis::covers).then(|| analysis.namespace(&base));
+        let own = match &pattern {
+            Ok(pattern) if Analysis::covers(pattern) => Some(analysis.namespace(&base)),
+            Ok(pattern) if Sessions::covers(pattern) => Some(sessions.namespace(&base)),
+            _ => None,
+        };
         let resolved = namespace(&headed.section, own.as_ref().unwrap_or(&base), problems);
         match pattern {
             Ok(pattern) => others.push((pattern, resolved)),

@@ -13,6 +13,7 @@ use super::protocols::{Analysis, Channels, Events, Stream};
 use super::proxy::Proxy;
 use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, RootGrants};
 use super::section::{Setting, section};
+use super::sessions::Sessions;
 use crate::limits;
 
 section! {
@@ -171,6 +172,7 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         Events::SETTINGS,
         Channels::SETTINGS,
         Analysis::SETTINGS,
+        Sessions::SETTINGS,
         Auth::SETTINGS,
         Jwt::SETTINGS,
         Webhook::SETTINGS,

@@ -10,6 +10,7 @@ pub mod frame;
 pub mod position;
 pub mod protocol;
 pub mod refuse;
+pub mod sessions;
 pub mod stream;
 pub mod text;
 pub mod topics;

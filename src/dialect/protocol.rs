@@ -116,7 +116,22 @@ pub enum Reply {
     NeedBody,
     /// Ask again when one of these topics has news, or, with [`Call::waited`], after so many seconds.
     Wait(Vec<Arc<Topic>>, u64),
+    /// The answer comes later.
+    Later(Later),
 }
+
+/// An answer that is not there yet. Who waits for it counts as a reader of the topics.
+pub struct Later {
+    /// When one of these has news, the answer may be there.
+    pub topics: Vec<Arc<Topic>>,
+    /// How long to wait for it, seconds.
+    pub seconds: u64,
+    /// Gives the answer, status and JSON, as soon as it is there. When it is told that the time is over, it must give one.
+    pub answer: Answer,
+}
+
+/// Gives an answer once it is there, or the time is over.
+pub type Answer = Box<dyn FnMut(bool) -> Option<(u16, Vec<u8>)> + Send>;
 
 /// The code of a [`Fault`] that stands for a protocol's own bound on its connections.
 pub const TOO_MANY: &str = "too_many";

@@ -12,21 +12,23 @@ use crate::dialect::channels::{self, Channels};
 use crate::dialect::events::{self, Events, FEED};
 use crate::dialect::protocol::Protocols;
 use crate::dialect::refuse::Refuse;
+use crate::dialect::sessions::Sessions;
 use crate::dialect::stream::{self, Streams};
 use crate::engine::name::Pattern;
 use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPolicy};
 use crate::ingest::{Pace, sqlite};
 use crate::limits::OUTBOX_BYTES_MAX;
 use crate::metrics::LimitMetrics;
+use crate::respond::{self, Agent, Agents};
 
 fn millis(time: Duration) -> u64 {
     time.as_millis() as u64
 }
 
-/// All protocols but the native one.
-pub fn protocols(config: &Config) -> Protocols {
+/// All protocols but the native one; without `sessions` they answer no questions.
+pub fn protocols(config: &Config, sessions: Option<Arc<dyn Sessions>>) -> Protocols {
     let auth_ms = millis(config.channels.auth_seconds);
-    let channels = channels::Settings { refuse: refuse(config), auth_ms };
+    let channels = channels::Settings { refuse: refuse(config), auth_ms, sessions };
     Protocols::new(vec![
         Box::new(Streams::new(streams(config))),
         Box::new(Events::new(events(config))),
@@ -109,6 +111,33 @@ pub fn pace(config: &Config, metrics: &Arc<LimitMetrics>) -> Pace {
     Pace::new(Rate::or_second(per_second, burst), Arc::clone(metrics))
 }
 
+/// Bounds of sessions.
+pub fn desk(config: &Config) -> respond::Settings {
+    let said = &config.sessions;
+    respond::Settings {
+        sessions: said.max,
+        sessions_per_user: said.per_user,
+        running_per_user: said.running_per_user,
+        question_bytes: said.question_bytes,
+        context_bytes: said.context_bytes,
+        answer_tokens: said.answer_tokens,
+        answer_bytes: said.answer_bytes,
+        answer: said.answer_seconds,
+        unwatched: said.unwatched_seconds,
+        idle: said.idle_seconds,
+        history_turns: said.history_turns,
+        history_bytes: said.history_bytes,
+    }
+}
+
+/// Who answers.
+pub fn agents(_config: &Config) -> Agents {
+    let responder = Arc::new(respond::Nobody);
+    let nobody =
+        Agent { name: "assistant".into(), description: String::new(), keywords: Vec::new(), responder };
+    Agents::new(Vec::new(), Arc::new(nobody))
+}
+
 /// The namespaces of topics, with those that protocols bring along.
 pub fn namespaces(config: &Config) -> Namespaces {
     let analysis = &config.analysis;
@@ -118,8 +147,11 @@ pub fn namespaces(config: &Config) -> Namespaces {
     };
     let mut specific: Vec<_> =
         config.namespaces.others().map(|(p, space)| (p.clone(), bounded(p, space))).collect();
-    let own = Analysis::topics().filter(|own| !specific.iter().any(|(pattern, _)| pattern == own));
-    specific.extend(own.map(|own| (own, analysis.namespace(config.namespaces.default()))));
+    let base = config.namespaces.default();
+    let own = Analysis::topics().map(|topics| (topics, analysis.namespace(base))).into_iter();
+    let own = own.chain(config::Sessions::topics().map(|topics| (topics, config.sessions.namespace(base))));
+    let own: Vec<_> = own.filter(|(own, _)| !specific.iter().any(|(pattern, _)| pattern == own)).collect();
+    specific.extend(own);
     specific.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.rank()));
     let parsed = specific.iter().filter_map(|(pattern, space)| {
         // The configuration has checked the pattern by the same rules.

@@ -13,7 +13,8 @@ use super::node::Node;
 use super::routes::Call;
 use super::{assembly, consult, publish, query, streams};
 use crate::auth::{AuthError, Permits, Verdict};
-use crate::dialect::protocol::{self, Method, Open, Protocols, Reply};
+use crate::dialect::protocol::{self, Later, Method, Open, Protocols, Reply};
+use crate::engine::Topic;
 use crate::error::Disconnect;
 
 /// What has become known since the request was first put to its protocol.
@@ -103,6 +104,7 @@ pub async fn serve(
             let over = tokio::time::sleep(Duration::from_secs(seconds));
             wait(node, asked, so_far, Bell::on(topics), over).await
         }
+        Ok(Reply::Later(later)) => answer_later(node, call, later).await,
         Ok(Reply::Publish(topic)) => match so_far.body {
             Some(whole) => publish::whole_event(node, call, &topic, &whole),
             None => publish::one_topic(node, call, &topic, body).await,
@@ -139,6 +141,43 @@ async fn wait(
     }
 }
 
+/// Readers of topics that are no subscribers.
+struct Reading<'n>(&'n Node, Vec<Arc<Topic>>);
+
+impl<'n> Reading<'n> {
+    /// One that was removed just now has nothing to be read.
+    fn of(node: &'n Node, topics: &[Arc<Topic>]) -> Self {
+        Self(node, topics.iter().filter(|topic| topic.join(0).is_ok()).cloned().collect())
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.1.iter().for_each(|topic| topic.leave(self.0.clock.now()));
+    }
+}
+
+/// Waits for an answer that comes of what happens in topics.
+async fn answer_later(node: &Arc<Node>, call: &Call, mut later: Later) -> Result<Answer, Fault> {
+    let _place = node.wait()?;
+    let _reading = Reading::of(node, &later.topics);
+    let over = tokio::time::sleep(Duration::from_secs(later.seconds));
+    let (bell, mut over, mut is_over) = (Bell::on(later.topics), std::pin::pin!(over), false);
+    loop {
+        bell.clear();
+        if let Some((status, body)) = (later.answer)(is_over) {
+            return carry_out(node, call, Reply::Json(status, body));
+        }
+        tokio::select! {
+            () = &mut over, if !is_over => is_over = true,
+            () = node.drains(), if !is_over => is_over = true,
+            () = bell.rung(), if !is_over => {}
+            else => return Err(Fault::Bad("not_possible", "the request has no answer".into())),
+        }
+        call.check_lasting(node)?;
+    }
+}
+
 fn carry_out(node: &Node, call: &Call, reply: Reply) -> Result<Answer, Fault> {
     match reply {
         Reply::WebSocket(open) => {
@@ -161,7 +200,7 @@ fn carry_out(node: &Node, call: &Call, reply: Reply) -> Result<Answer, Fault> {
             Ok(Answer::Response(json(status, body)))
         }
         Reply::Event(topic, body) => publish::event(node, call, &topic, body),
-        Reply::Publish(_) | Reply::NeedBody | Reply::Wait(..) => {
+        Reply::Publish(_) | Reply::NeedBody | Reply::Wait(..) | Reply::Later(_) => {
             Err(Fault::Bad("not_possible", "the request cannot be served like this".into()))
         }
     }

@@ -102,6 +102,7 @@ impl Server {
         if let Some(source) = source {
             tokio::task::spawn_blocking(|| source.stop()).await?.context("the SQLite source failed")?;
         }
+        self.node.desk.close();
         draining.send_replace(true);
         self.node.publisher.close(self.node.clock.now());
         self.node.shards.drain(drain(&self.node));
@@ -145,6 +146,9 @@ async fn sweep(node: Arc<Node>) {
     for part in (0..Registry::parts()).cycle() {
         ticks.tick().await;
         node.registry.sweep(part, node.clock.now());
+        if part == 0 {
+            node.desk.sweep(node.clock.now());
+        }
         crossbeam_epoch::pin().flush();
     }
 }

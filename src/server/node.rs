@@ -15,10 +15,12 @@ use crate::config::Config;
 use crate::delivery::shard::Shared;
 use crate::delivery::{Clock, Shards};
 use crate::dialect::protocol::Protocols;
+use crate::dialect::sessions::Sessions;
 use crate::engine::{Counts, Registry};
 use crate::ingest::Publisher;
 use crate::json::fields::JsonFields;
-use crate::metrics::{HttpMetrics, Limit, LimitMetrics, PublishMetrics, SqliteMetrics};
+use crate::metrics::{HttpMetrics, Limit, LimitMetrics, PublishMetrics, SessionMetrics, SqliteMetrics};
+use crate::respond::Desk;
 
 /// Topics made in one second that still get distinct epochs; the seconds are the higher digits.
 const EPOCHS_PER_SECOND: u64 = 1 << 20;
@@ -45,6 +47,8 @@ pub struct Node {
     pub nobody: Arc<Identity>,
     /// Every protocol but the native one.
     pub protocols: Arc<Protocols>,
+    /// Who answers questions.
+    pub desk: Arc<Desk>,
     /// What publishing counts.
     pub publish_metrics: Arc<PublishMetrics>,
     /// What the SQLite source counts.
@@ -70,12 +74,23 @@ impl Node {
         let clock = Clock::start();
         let first_epoch = clock.now().unix_ms / 1000 * EPOCHS_PER_SECOND;
         let registry = Registry::new(assembly::namespaces(&config), config.limits.topics, first_epoch);
-        let (registry, protocols) = (Arc::new(registry), Arc::new(assembly::protocols(&config)));
+        let (registry, counts) = (Arc::new(registry), Arc::new(Counts::default()));
+        let desk = Arc::new(Desk::new(
+            assembly::desk(&config),
+            assembly::agents(&config),
+            Arc::clone(&registry),
+            Arc::clone(&counts),
+            Arc::new(SessionMetrics::default()),
+            Box::new(move || clock.now()),
+        ));
+        let sessions = Some(Arc::clone(&desk) as Arc<dyn Sessions>);
+        let protocols = Arc::new(assembly::protocols(&config, sessions));
         let publish_metrics = Arc::new(PublishMetrics::default());
         let publisher =
             Publisher::new(Arc::clone(&registry), Arc::clone(&publish_metrics), Arc::clone(&protocols));
-        let (counts, limits) = (Arc::new(Counts::default()), Arc::new(LimitMetrics::default()));
+        let limits = Arc::new(LimitMetrics::default());
         let publisher = Arc::new(publisher.paced(assembly::pace(&config, &limits)));
+        desk.open(Arc::clone(&publisher) as _);
         let (authority, chores) = Authority::new(&config, clock)?;
         let authority = Arc::new(authority);
         let shared = Shared {
@@ -96,6 +111,7 @@ impl Node {
             counts,
             limits,
             protocols,
+            desk,
             nobody: Arc::new(Identity::nobody()),
             waiting: Semaphore::new(config.limits.waiting_reads),
             registry,

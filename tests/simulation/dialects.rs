@@ -88,7 +88,7 @@ impl Story {
         let skips = rng.chance(400);
         let config = config(&mut rng, skips);
         let registry = Arc::new(Registry::new(assembly::namespaces(&config), 100, 1));
-        let protocols = Arc::new(assembly::protocols(&config));
+        let protocols = Arc::new(assembly::protocols(&config, None));
         let publisher = Publisher::new(Arc::clone(&registry), Arc::default(), Arc::clone(&protocols));
         let (publisher, counts) = (Arc::new(publisher), Arc::new(Counts::default()));
         let chaos = Arc::new(Chaos::new(Arc::new(Recorder::new(Arc::clone(&registry))), rng.next()));

@@ -77,7 +77,7 @@ impl Story {
         let mut rng = Rng::new(seed);
         let config = config(&mut rng);
         let registry = Arc::new(Registry::new(assembly::namespaces(&config), 100, 1));
-        let protocols = Arc::new(assembly::protocols(&config));
+        let protocols = Arc::new(assembly::protocols(&config, None));
         let publisher =
             Arc::new(Publisher::new(Arc::clone(&registry), Arc::default(), Arc::clone(&protocols)));
         let chaos = Arc::new(Chaos::new(Arc::new(Recorder::new(Arc::clone(&registry))), seed));

@@ -55,7 +55,7 @@ impl Follow {
         );
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
         let registry = Arc::new(Registry::new(assembly::namespaces(&config), 1000, 1));
-        let protocols = Arc::new(assembly::protocols(&config));
+        let protocols = Arc::new(assembly::protocols(&config, None));
         let publisher = Arc::new(Publisher::new(Arc::clone(&registry), Arc::default(), protocols));
         let (folder, metrics) = (tempfile::tempdir().unwrap(), Arc::default());
         Self { folder, registry, publisher, source: None, history: 10_000, metrics }

@@ -116,7 +116,7 @@ impl Simulated {
         let config = Config::from_toml("test", text).unwrap_or_else(|problems| panic!("{problems}"));
         let now = at(1_000_000);
         let registry = Arc::new(Registry::new(assembly::namespaces(&config), config.limits.topics, 1000));
-        let protocols = Arc::new(assembly::protocols(&config));
+        let protocols = Arc::new(assembly::protocols(&config, None));
         let publisher = Publisher::new(Arc::clone(&registry), Arc::default(), Arc::clone(&protocols))
             .paced(assembly::pace(&config, &Arc::default()));
         let (publisher, credentials) = (Arc::new(publisher), Arc::new(Credentials::new(&config, Vec::new())));

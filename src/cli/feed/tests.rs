@@ -40,7 +40,8 @@ fn every_protocol_lets_its_events_in_at_any_rate() {
     for (rate, seconds) in [(1, 600), (40, 120), (20_000, 1)] {
         let config = Config::default();
         let registry = Arc::new(Registry::new(assembly::namespaces(&config), 100, 1));
-        let publisher = Publisher::new(registry, Arc::default(), Arc::new(assembly::protocols(&config)));
+        let publisher =
+            Publisher::new(registry, Arc::default(), Arc::new(assembly::protocols(&config, None)));
         let mut feed = Feed::new(Random::seeded(2), rate);
         for tick in 0..seconds * 10 {
             let now = Now { unix_ms: tick * 100, micros: 1_000_000 + tick * 100_000 };

@@ -14,8 +14,11 @@ mod request;
 mod select;
 mod sse;
 
+use std::sync::Arc;
+
 use super::protocol::{Call, Fault, Method, Protocol, Reply};
 use super::refuse::{Refuse, disconnect};
+use super::sessions::Sessions;
 use crate::auth::{Action, AuthError};
 use crate::engine::{Body, Misfit, Now};
 
@@ -29,6 +32,8 @@ pub struct Settings {
     pub refuse: Refuse,
     /// Time a client has to authenticate by its first message, milliseconds.
     pub auth_ms: u64,
+    /// Who answers questions; nobody does without.
+    pub sessions: Option<Arc<dyn Sessions>>,
 }
 
 /// See the module.

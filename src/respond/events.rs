@@ -1,0 +1,49 @@
+//! What becomes of sessions and agents, for whoever follows the channels.
+
+use crate::auth::Identity;
+use crate::dialect::channels::Channel;
+use crate::dialect::text::{put, put_number, put_string};
+use crate::engine::{Body, Parts};
+
+/// What happened to which session.
+pub struct Happened<'a> {
+    /// The type of the event, such as `session.started`.
+    pub event: &'static str,
+    /// The session.
+    pub session: &'a str,
+    /// Who answers.
+    pub agent: &'a str,
+    /// Who asked.
+    pub user: &'a Identity,
+    /// The turn; 0 for none.
+    pub turn: u64,
+    /// How it ended; empty while it has not.
+    pub status: &'static str,
+    /// Members that only this kind of event has, each behind a comma.
+    pub more: &'a [u8],
+}
+
+impl Happened<'_> {
+    /// The channel's topic.
+    pub fn topic(&self) -> Option<&'static str> {
+        Channel::of_type(self.event).map(Channel::topic)
+    }
+
+    /// The event.
+    pub fn body(&self) -> Body {
+        let mut out = Vec::with_capacity(160);
+        put_string(&mut out, "{\"session_id\":", self.session);
+        put_string(&mut out, ",\"agent_id\":", self.agent);
+        let user = if self.user.name.is_empty() { "anonymous" } else { &self.user.name };
+        put_string(&mut out, ",\"user_id\":", user);
+        if self.turn > 0 {
+            put_number(&mut out, ",\"turn\":", self.turn);
+        }
+        if !self.status.is_empty() {
+            put_string(&mut out, ",\"status\":", self.status);
+        }
+        out.extend_from_slice(self.more);
+        put(&mut out, "}");
+        Body::new(&Parts { event: self.event, data: &out, ..Parts::default() })
+    }
+}
