@@ -145,6 +145,8 @@ impl Node {
             auth: Arc::clone(self.authority.metrics()),
             limits: Arc::clone(&self.limits),
             sqlite: Arc::clone(&self.sqlite_metrics),
+            sessions: Arc::clone(self.desk.metrics()),
+            sessions_now: self.desk.counts(),
             topics: self.registry.len() as u64,
             connections: self.admission.connections() as u64,
         }
