@@ -90,7 +90,7 @@ impl Node {
             Publisher::new(Arc::clone(&registry), Arc::clone(&publish_metrics), Arc::clone(&protocols));
         let limits = Arc::new(LimitMetrics::default());
         let publisher = Arc::new(publisher.paced(assembly::pace(&config, &limits)));
-        desk.open(Arc::clone(&publisher) as _);
+        desk.publish_through(Arc::clone(&publisher) as _);
         let (authority, chores) = Authority::new(&config, clock)?;
         let authority = Arc::new(authority);
         let shared = Shared {
