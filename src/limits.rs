@@ -355,6 +355,18 @@ pub const ATTACHMENTS_MAX: usize = 16;
 /// Events that a session's topic keeps (default): two of the longest answers, with what surrounds them.
 pub const SESSION_RETAIN_EVENTS: usize = 2 * ANSWER_TOKENS_MAX + 1_024;
 
+/// Events of a session that are looked at to put together what an answer has said.
+pub const SESSION_TEXT_LOOKS_MAX: usize = 1 << 16;
+/// Bytes of what an answer has said that are put together, as JSON, in which a character may take six.
+pub const SESSION_TEXT_BYTES_MAX: usize = 4 << 20;
+/// Answers that a thread remembers put together: twice this at most.
+pub const SESSION_TEXTS_REMEMBERED: usize = 4_096;
+/// Their bytes, and those of the places of their pieces: twice this at most.
+pub const SESSION_TEXTS_BYTES: usize = 16 << 20;
+
+const _: () = assert!(6 * ANSWER_BYTES_MAX <= SESSION_TEXT_BYTES_MAX, "an answer can be put together");
+// Each piece has its place, which is 8 B; what grows has up to twice the room it needs.
+const _: () = assert!(2 * (SESSION_TEXT_BYTES_MAX + 8 * SESSION_TEXT_LOOKS_MAX) <= SESSION_TEXTS_BYTES);
 const _: () = assert!(
     SESSIONS_TOPIC_BYTES + OWN_SEGMENT_BYTES_MAX + SESSION_ID_BYTES_MAX <= TOPIC_NAME_BYTES_MAX,
     "a session's topic has a name"
