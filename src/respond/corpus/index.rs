@@ -3,7 +3,8 @@
 //!
 //! **What comes first.** FTS5 gives the candidates, in the order of BM25. Then each word counts its weight times its rarity
 //! (`ln(1 + (N − n + ½) / (n + ½))` for a word that n of N passages have), *coverage* is the part of the question's words, so
-//! counted, that a passage has, and a passage is worth its coverage times the mean of 1 and its BM25 against the best one.
+//! counted, that a passage has, and a passage is worth its coverage, halved for a BM25 of nothing against the best one, and less a third
+//! where words that stand side by side in the question are nowhere near each other.
 //! A passage without a word of the question itself is worth nothing, nor is one that covers less than [`COVERAGE_MIN`].
 //!
 //! **Confidence** is that of the best passage: `0.95 × coverage × (1 − 0.3^k)` for a passage that has k words of the question
@@ -51,7 +52,12 @@ struct Candidate {
     /// How many they are, by their weights.
     words: f64,
     has_own: bool,
+    /// Which part of the words that are neighbours in the question are so here.
+    nearness: f64,
 }
+
+/// Words between two that are near each other.
+const NEAR: usize = 2;
 
 impl Index {
     /// An index of these.
@@ -85,13 +91,14 @@ impl Index {
         for term in terms {
             let counts = term.weight * self.rarity(&term.word)?;
             asked += counts;
-            let rows = self.with_word(&term.word, &candidates)?;
+            let rows = self.matching(quoted(&term.word), &candidates)?;
             for candidate in candidates.iter_mut().filter(|candidate| rows.contains(&candidate.row)) {
                 candidate.covered += counts;
                 candidate.words += term.weight;
                 candidate.has_own |= term.is_own;
             }
         }
+        self.judge_nearness(terms, &mut candidates)?;
         Ok(best(candidates, asked))
     }
 
@@ -113,6 +120,7 @@ impl Index {
                 covered: 0.0,
                 words: 0.0,
                 has_own: false,
+                nearness: 0.0,
             })
         })?;
         rows.collect()
@@ -128,16 +136,26 @@ impl Index {
         Ok((1.0 + (all - having + 0.5) / (having + 0.5)).ln())
     }
 
-    /// Which of the candidates have a word.
-    fn with_word(&self, word: &str, candidates: &[Candidate]) -> rusqlite::Result<Vec<i64>> {
+    fn judge_nearness(&self, terms: &[Term], candidates: &mut [Candidate]) -> rusqlite::Result<()> {
+        let pairs = terms.windows(2).filter(|pair| pair.iter().all(|term| term.is_own)).count();
+        for pair in terms.windows(2).take(pairs) {
+            let [a, b] = [0, 1].map(|i| quoted(&pair[i].word));
+            let rows = self.matching(format!("NEAR({a} {b}, {NEAR})"), candidates)?;
+            for candidate in candidates.iter_mut().filter(|candidate| rows.contains(&candidate.row)) {
+                candidate.nearness += 1.0 / pairs as f64;
+            }
+        }
+        Ok(())
+    }
+
+    /// Which of the candidates a query matches.
+    fn matching(&self, wanted: String, candidates: &[Candidate]) -> rusqlite::Result<Vec<i64>> {
         let marks = vec!["?"; candidates.len()].join(",");
         let query = format!("SELECT rowid FROM passages WHERE passages MATCH ? AND rowid IN ({marks})");
         let mut query = self.database.prepare_cached(&query)?;
         let rows = candidates.iter().map(|candidate| Value::from(candidate.row));
         let rows = query
-            .query_map(params_from_iter(std::iter::once(quoted(word).into()).chain(rows)), |row| {
-                row.get(0)
-            })?;
+            .query_map(params_from_iter(std::iter::once(wanted.into()).chain(rows)), |row| row.get(0))?;
         rows.collect()
     }
 }
@@ -151,7 +169,10 @@ fn quoted(word: &str) -> String {
 fn best(mut candidates: Vec<Candidate>, asked: f64) -> Found {
     let most = candidates.iter().map(|candidate| candidate.relevance).fold(f64::MIN_POSITIVE, f64::max);
     let coverage = |candidate: &Candidate| candidate.covered / asked;
-    let worth = |candidate: &Candidate| coverage(candidate) * (1.0 + candidate.relevance / most) / 2.0;
+    let worth = |candidate: &Candidate| {
+        let relevance = candidate.relevance / most;
+        coverage(candidate) * (1.0 + relevance) / 2.0 * (2.0 + candidate.nearness) / 3.0
+    };
     candidates.retain(|candidate| candidate.has_own && coverage(candidate) >= COVERAGE_MIN);
     candidates.sort_by(|a, b| worth(b).total_cmp(&worth(a)));
     let Some(first) = candidates.first() else { return Found::default() };
