@@ -8,6 +8,7 @@ mod key;
 mod kind;
 mod lists;
 mod namespaces;
+mod openai;
 mod pattern;
 mod print;
 mod problem;
@@ -30,6 +31,7 @@ pub use credentials::{Auth, Jwt, Webhook};
 pub use key::KeyHash;
 pub use kind::Listen;
 pub use namespaces::Namespaces;
+pub use openai::OpenAi;
 pub use pattern::Pattern;
 pub use print::{key_to_toml, to_markdown, to_toml};
 pub use problem::{Origin, Problem, Problems};
@@ -63,6 +65,8 @@ pub struct Config {
     pub analysis: Analysis,
     /// Questions that are answered.
     pub sessions: Sessions,
+    /// Models that answer.
+    pub openai: OpenAi,
     /// The backend that is asked.
     pub webhook: Webhook,
     /// What roles may do.

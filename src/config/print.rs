@@ -3,6 +3,7 @@
 use super::Config;
 use super::credentials::{Auth, Jwt, Webhook};
 use super::kind::quote;
+use super::openai::OpenAi;
 use super::protocols::{Analysis, Channels, Events, Stream};
 use super::proxy::Proxy;
 use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, Roles, RootGrants};
@@ -24,6 +25,7 @@ pub fn to_toml(config: &Config) -> String {
     write_section(&mut out, "[channels]", Channels::SETTINGS, &config.channels.show());
     write_section(&mut out, "[analysis]", Analysis::SETTINGS, &config.analysis.show());
     write_section(&mut out, "[sessions]", Sessions::SETTINGS, &config.sessions.show());
+    write_section(&mut out, "[openai]", OpenAi::SETTINGS, &config.openai.show());
     write_section(&mut out, "[auth]", Auth::SETTINGS, &config.auth.show());
     write_section(&mut out, "[jwt]", Jwt::SETTINGS, &config.jwt.show());
     write_section(&mut out, "[webhook]", Webhook::SETTINGS, &config.webhook.show());

@@ -12,9 +12,9 @@ use super::section::Setting;
 use super::table;
 
 /// Settings named at the top, and the sections that hold nothing but settings.
-const PLAIN_SECTIONS: [&str; 12] = [
-    "limits", "proxy", "timing", "delivery", "stream", "events", "channels", "analysis", "sessions", "auth",
-    "jwt", "webhook",
+const PLAIN_SECTIONS: [&str; 13] = [
+    "limits", "proxy", "timing", "delivery", "stream", "events", "channels", "analysis", "sessions",
+    "openai", "auth", "jwt", "webhook",
 ];
 /// The sections of roles.
 const ROLE_SECTIONS: [&str; 4] = ["roles.observer", "roles.admin", "roles.authority", "roles.root"];
@@ -254,6 +254,7 @@ fn word(value: &DeValue<'_>) -> Word {
     match value {
         DeValue::String(text) => Word::Text(text.to_string()),
         DeValue::Integer(number) => whole(number.as_str(), number.radix()),
+        DeValue::Float(number) => Word::Decimal(number.as_str().into()),
         DeValue::Boolean(switch) => Word::Switch(*switch),
         DeValue::Array(items) => Word::List(items.iter().map(|item| word(item.get_ref())).collect()),
         other => Word::Other(other.type_str()),
@@ -284,6 +285,7 @@ impl Reader<'_> {
 fn complain(name: &str, word: &Word, hint: &str) -> String {
     match word {
         Word::Other(kind) => format!("{name}: {hint}, not a {kind}"),
+        Word::Decimal(_) => format!("{name}: {hint}, not a float"),
         _ => format!("{name}: {hint}"),
     }
 }

@@ -5,6 +5,7 @@ use super::Config;
 use super::choice::ProxyProtocol;
 use super::credentials::{Auth, Jwt, Webhook};
 use super::namespaces::Namespaces;
+use super::openai::OpenAi;
 use super::pattern::Pattern;
 use super::problem::{Origin, Problems};
 use super::protocols::{Analysis, Channels, Events, Stream};
@@ -34,6 +35,7 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
     let channels = Channels::resolve(&mut reader(&raw.take("channels"), &mut problems), &Channels::default());
     let analysis = Analysis::resolve(&mut reader(&raw.take("analysis"), &mut problems), &Analysis::default());
     let sessions = Sessions::resolve(&mut reader(&raw.take("sessions"), &mut problems), &Sessions::default());
+    let openai = OpenAi::resolve(&mut reader(&raw.take("openai"), &mut problems), &OpenAi::default());
     let auth = auth(&raw.take("auth"), &mut problems);
     let jwt = jwt(&raw.take("jwt"), &mut problems);
     let webhook = Webhook::resolve(&mut reader(&raw.take("webhook"), &mut problems), &Webhook::default());
@@ -56,6 +58,7 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
         channels,
         analysis,
         sessions,
+        openai,
         auth,
         jwt,
         webhook,

@@ -8,6 +8,7 @@ use super::choice::{LogFormat, MaybeRole, Refuse, Role, SkipTo, SlowPolicy};
 use super::credentials::{Auth, Jwt, Webhook};
 use super::key::KeyHash;
 use super::kind::{Addresses, Bytes, Count, Listen, Millis, Patterns, Seconds, Switch, Text};
+use super::openai::OpenAi;
 use super::pattern::Pattern;
 use super::protocols::{Analysis, Channels, Events, Stream};
 use super::proxy::Proxy;
@@ -173,6 +174,7 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         Channels::SETTINGS,
         Analysis::SETTINGS,
         Sessions::SETTINGS,
+        OpenAi::SETTINGS,
         Auth::SETTINGS,
         Jwt::SETTINGS,
         Webhook::SETTINGS,

@@ -8,6 +8,7 @@
 mod agents;
 mod desk;
 mod events;
+pub mod openai;
 mod sink;
 mod talk;
 mod turn;
