@@ -90,7 +90,7 @@ impl Node {
             Publisher::new(Arc::clone(&registry), Arc::clone(&publish_metrics), Arc::clone(&protocols));
         let limits = Arc::new(LimitMetrics::default());
         let publisher = Arc::new(publisher.paced(assembly::pace(&config, &limits)));
-        desk.open(Arc::clone(&publisher) as _);
+        desk.publish_through(Arc::clone(&publisher) as _);
         let (authority, chores) = Authority::new(&config, clock)?;
         let authority = Arc::new(authority);
         let shared = Shared {
@@ -145,6 +145,8 @@ impl Node {
             auth: Arc::clone(self.authority.metrics()),
             limits: Arc::clone(&self.limits),
             sqlite: Arc::clone(&self.sqlite_metrics),
+            sessions: Arc::clone(self.desk.metrics()),
+            sessions_now: self.desk.counts(),
             topics: self.registry.len() as u64,
             connections: self.admission.connections() as u64,
         }

@@ -126,9 +126,14 @@ impl Step {
     }
 }
 
+/// By what name others know somebody.
+pub fn user_id(who: &Identity) -> &str {
+    if who.name.is_empty() { "anonymous" } else { &who.name }
+}
+
 /// Appends who somebody is to others: `{"id":…,"name":…}`.
 pub fn put_user(out: &mut Vec<u8>, who: &Identity) {
-    let id = if who.name.is_empty() { "anonymous" } else { &who.name };
+    let id = user_id(who);
     let name = if who.profile.name.is_empty() { id } else { &who.profile.name };
     put_string(out, "{\"id\":", id);
     put_string(out, ",\"name\":", name);
