@@ -12,9 +12,11 @@ use super::openai::OpenAi;
 use super::pattern::Pattern;
 use super::protocols::{Analysis, Channels, Events, Stream};
 use super::proxy::Proxy;
+use super::respond::{Agent, Respond};
 use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, RootGrants};
 use super::section::{Setting, section};
 use super::sessions::Sessions;
+use super::tools::Tool;
 use crate::limits;
 
 section! {
@@ -174,7 +176,10 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         Channels::SETTINGS,
         Analysis::SETTINGS,
         Sessions::SETTINGS,
+        Respond::SETTINGS,
+        Agent::SETTINGS,
         OpenAi::SETTINGS,
+        Tool::SETTINGS,
         Auth::SETTINGS,
         Jwt::SETTINGS,
         Webhook::SETTINGS,

@@ -30,6 +30,10 @@ pub const OPENAI_BACKOFF_MS: u64 = 500;
 pub const OPENAI_BACKOFF_MS_MAX: u64 = 30_000;
 /// Such a time from which readers are told, milliseconds.
 pub const OPENAI_TOLD_MS: u64 = 2_000;
+/// Tools that models can be offered.
+pub const TOOLS_MAX: usize = 64;
+/// Time for a tool to answer, seconds (default).
+pub const TOOL_SECONDS: u64 = 10;
 /// Tools that a model may call at once.
 pub const TOOL_CALLS_MAX: usize = 16;
 /// Longest name of a tool, and id of a call, bytes.

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::models;
 use crate::config::{self, Analysis, Config};
 use crate::delivery::shard::Settings;
 use crate::dialect::Linger;
@@ -19,7 +20,8 @@ use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPo
 use crate::ingest::{Pace, sqlite};
 use crate::limits::OUTBOX_BYTES_MAX;
 use crate::metrics::LimitMetrics;
-use crate::respond::{self, Agent, Agents};
+use crate::respond::openai::{Nothing, OpenAi};
+use crate::respond::{self, Agent, Agents, Responder};
 
 fn millis(time: Duration) -> u64 {
     time.as_millis() as u64
@@ -131,11 +133,47 @@ pub fn desk(config: &Config) -> respond::Settings {
 }
 
 /// Who answers.
-pub fn agents(_config: &Config) -> Agents {
-    let responder = Arc::new(respond::Nobody);
-    let nobody =
-        Agent { name: "assistant".into(), description: String::new(), keywords: Vec::new(), responder };
-    Agents::new(Vec::new(), Arc::new(nobody))
+///
+/// # Errors
+/// A model that cannot be asked.
+pub fn agents(config: &Config) -> anyhow::Result<Agents> {
+    let mut responders = Responders { config, openai: None };
+    let all = config.agents.0.iter().map(|(name, said)| responders.agent(name, said));
+    let all = all.collect::<anyhow::Result<_>>()?;
+    Ok(Agents::new(all, responders.agent(&config.respond.agent, &config::Agent::default())?))
+}
+
+/// Makes responders; what several of them need is made once.
+struct Responders<'a> {
+    config: &'a Config,
+    openai: Option<OpenAi>,
+}
+
+impl Responders<'_> {
+    fn agent(&mut self, name: &str, said: &config::Agent) -> anyhow::Result<Arc<Agent>> {
+        let responder = self.responder(said)?;
+        let (description, keywords) = (said.description.clone(), said.keywords.clone());
+        Ok(Arc::new(Agent { name: name.into(), description, keywords, responder }))
+    }
+
+    fn responder(&mut self, said: &config::Agent) -> anyhow::Result<Arc<dyn Responder>> {
+        Ok(match said.responder.unwrap_or(self.config.respond.responder) {
+            config::Responder::Openai => Arc::new(self.openai(&said.model)?),
+            config::Responder::Embedded | config::Responder::Worker | config::Responder::None => {
+                Arc::new(respond::Nobody)
+            }
+        })
+    }
+
+    /// The model of this name; that of `[openai]` without one.
+    fn openai(&mut self, name: &str) -> anyhow::Result<OpenAi> {
+        let openai = match self.openai.take() {
+            Some(openai) => openai,
+            None => models::openai(self.config, Arc::new(Nothing))?,
+        };
+        let name = if name.is_empty() { &self.config.openai.model } else { name };
+        Ok(self.openai.insert(openai).with_model(name))
+    }
 }
 
 /// The namespaces of topics, with those that protocols bring along.

@@ -14,6 +14,7 @@ mod consult;
 mod credentials;
 mod dialects;
 mod history;
+mod models;
 mod node;
 mod patient;
 mod proxies;

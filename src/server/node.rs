@@ -77,7 +77,7 @@ impl Node {
         let (registry, counts) = (Arc::new(registry), Arc::new(Counts::default()));
         let desk = Arc::new(Desk::new(
             assembly::desk(&config),
-            assembly::agents(&config),
+            assembly::agents(&config)?,
             Arc::clone(&registry),
             Arc::clone(&counts),
             Arc::new(SessionMetrics::default()),

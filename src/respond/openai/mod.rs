@@ -28,7 +28,7 @@ use crate::config;
 use crate::dialect::sessions::Step;
 use crate::dialect::sessions::step::Code;
 
-pub use self::passages::{Knowledge, Nothing, Passage};
+pub use self::passages::{Finding, Knowledge, Nothing, Passage};
 pub use self::tools::{Tool, Tools};
 
 /// Has questions answered by a model.
@@ -75,7 +75,8 @@ impl OpenAi {
 
     async fn converse(&self, job: &Job, sink: &Sink) -> Result<Finish, Failure> {
         sink.say(Step::Progress("rag_retrieval".into(), "Searching knowledge base...".into())).await?;
-        let passages = self.knowledge.passages(&job.agent.name, &job.question.text, self.passages);
+        let mut passages = self.knowledge.passages(job).await?;
+        passages.truncate(self.passages);
         sink.say(Step::Progress("generating".into(), "Generating response...".into())).await?;
         let mut messages = prompt::messages(&self.prompt, job, &passages);
         for round in 0..=self.tool_rounds {

@@ -1,5 +1,9 @@
 //! What is known about a question, for the model to go by.
 
+use std::pin::Pin;
+
+use crate::respond::{Failure, Job};
+
 /// A part of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passage {
@@ -9,18 +13,21 @@ pub struct Passage {
     pub text: String,
 }
 
+/// A search under way.
+pub type Finding<'a> = Pin<Box<dyn Future<Output = Result<Vec<Passage>, Failure>> + Send + 'a>>;
+
 /// Finds passages.
 pub trait Knowledge: Send + Sync {
-    /// At most `count` passages about `question` among those of `agent`, the best first. Must not block.
-    fn passages(&self, agent: &str, question: &str, count: usize) -> Vec<Passage>;
+    /// Passages about the question of `job`, the best first. Must not block.
+    fn passages<'a>(&'a self, job: &'a Job) -> Finding<'a>;
 }
 
 /// Knows nothing.
 pub struct Nothing;
 
 impl Knowledge for Nothing {
-    fn passages(&self, _agent: &str, _question: &str, _count: usize) -> Vec<Passage> {
-        Vec::new()
+    fn passages<'a>(&'a self, _job: &'a Job) -> Finding<'a> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
     }
 }
 
