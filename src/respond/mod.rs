@@ -8,6 +8,7 @@
 mod agents;
 mod desk;
 mod events;
+mod script;
 mod sink;
 mod talk;
 mod turn;
@@ -21,6 +22,7 @@ use crate::dialect::sessions::step::Code;
 
 pub use agents::{Agent, Agents};
 pub use desk::{Desk, Settings};
+pub use script::Script;
 pub use sink::{Held, Sink};
 
 /// A question that was asked before, and its answer as far as it came.

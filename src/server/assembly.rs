@@ -9,6 +9,7 @@ use crate::delivery::shard::Settings;
 use crate::dialect::Linger;
 use crate::dialect::analysis;
 use crate::dialect::channels::{self, Channels};
+use crate::dialect::chat::{self, Chat};
 use crate::dialect::events::{self, Events, FEED};
 use crate::dialect::protocol::Protocols;
 use crate::dialect::refuse::Refuse;
@@ -19,7 +20,7 @@ use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPo
 use crate::ingest::{Pace, sqlite};
 use crate::limits::OUTBOX_BYTES_MAX;
 use crate::metrics::LimitMetrics;
-use crate::respond::{self, Agent, Agents};
+use crate::respond::{self, Agent, Agents, Responder};
 
 fn millis(time: Duration) -> u64 {
     time.as_millis() as u64
@@ -28,12 +29,17 @@ fn millis(time: Duration) -> u64 {
 /// All protocols but the native one; without `sessions` they answer no questions.
 pub fn protocols(config: &Config, sessions: Option<Arc<dyn Sessions>>) -> Protocols {
     let auth_ms = millis(config.channels.auth_seconds);
+    let chat = chat::Settings {
+        sessions: sessions.clone(),
+        answer_seconds: config.sessions.answer_seconds.as_secs(),
+    };
     let channels = channels::Settings { refuse: refuse(config), auth_ms, sessions };
     Protocols::new(vec![
         Box::new(Streams::new(streams(config))),
         Box::new(Events::new(events(config))),
         Box::new(Channels::new(channels)),
         Box::new(analysis(config)),
+        Box::new(Chat::new(chat)),
     ])
 }
 
@@ -131,8 +137,11 @@ pub fn desk(config: &Config) -> respond::Settings {
 }
 
 /// Who answers.
-pub fn agents(_config: &Config) -> Agents {
-    let responder = Arc::new(respond::Nobody);
+pub fn agents(config: &Config) -> Agents {
+    let responder: Arc<dyn Responder> = match config.test_echo {
+        true => Arc::new(respond::Script),
+        false => Arc::new(respond::Nobody),
+    };
     let nobody =
         Agent { name: "assistant".into(), description: String::new(), keywords: Vec::new(), responder };
     Agents::new(Vec::new(), Arc::new(nobody))
