@@ -12,6 +12,7 @@ mod script;
 mod sink;
 mod talk;
 mod turn;
+mod words;
 
 use std::pin::Pin;
 use std::sync::Arc;

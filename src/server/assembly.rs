@@ -18,7 +18,7 @@ use crate::dialect::stream::{self, Streams};
 use crate::engine::name::Pattern;
 use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPolicy};
 use crate::ingest::{Pace, sqlite};
-use crate::limits::OUTBOX_BYTES_MAX;
+use crate::limits::{OUTBOX_BYTES_MAX, RETRY_AFTER_SECONDS};
 use crate::metrics::LimitMetrics;
 use crate::respond::{self, Agent, Agents, Responder};
 
@@ -29,11 +29,10 @@ fn millis(time: Duration) -> u64 {
 /// All protocols but the native one; without `sessions` they answer no questions.
 pub fn protocols(config: &Config, sessions: Option<Arc<dyn Sessions>>) -> Protocols {
     let auth_ms = millis(config.channels.auth_seconds);
-    let chat = chat::Settings {
-        sessions: sessions.clone(),
-        answer_seconds: config.sessions.answer_seconds.as_secs(),
-    };
-    let channels = channels::Settings { refuse: refuse(config), auth_ms, sessions };
+    // An answer ends by itself before nobody waits for it any more.
+    let answer_seconds = config.sessions.answer_seconds.as_secs() + RETRY_AFTER_SECONDS;
+    let chat = chat::Settings { sessions: sessions.clone(), answer_seconds };
+    let channels = channels::Settings { refuse: refuse(config), auth_ms, sessions, answer_seconds };
     Protocols::new(vec![
         Box::new(Streams::new(streams(config))),
         Box::new(Events::new(events(config))),

@@ -34,6 +34,7 @@ use crate::config::{Config, Listen};
 use crate::delivery::{Drain, sys};
 use crate::engine::Registry;
 use crate::ingest::sqlite::Source;
+use crate::respond::Agents;
 use accept::Listener;
 use authority::Chores;
 use node::Node;
@@ -60,12 +61,21 @@ impl Server {
     /// # Errors
     /// An address cannot be listened on, a key of tokens is missing, or the system has no descriptors or threads left.
     pub fn bind(config: Config) -> anyhow::Result<Self> {
+        let agents = assembly::agents(&config);
+        Self::bind_with(config, agents)
+    }
+
+    /// The same with `agents` to answer questions, for programs that bring their own.
+    ///
+    /// # Errors
+    /// As [`Self::bind`].
+    pub fn bind_with(config: Config, agents: Agents) -> anyhow::Result<Self> {
         let open = |listen: &Listen| {
             Listener::open(listen, &config.delivery)
                 .with_context(|| format!("cannot listen on {}", listen.url()))
         };
         let listeners = config.general.listen.iter().map(open).collect::<anyhow::Result<_>>()?;
-        let (node, chores) = Node::start(config)?;
+        let (node, chores) = Node::start(config, agents)?;
         Ok(Self { node: Arc::new(node), listeners, chores })
     }
 
