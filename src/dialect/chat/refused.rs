@@ -24,6 +24,8 @@ const INVALID: &str = "INVALID_MESSAGE";
 const RATE_LIMITED: &str = "RATE_LIMITED";
 /// There is no such session, or none any more.
 const NOT_FOUND: &str = "SESSION_NOT_FOUND";
+/// There is nothing in the session that could be meant.
+const NO_MESSAGE: &str = "MESSAGE_NOT_FOUND";
 /// A question failed.
 pub const PROCESSING: &str = "PROCESSING_ERROR";
 
@@ -49,7 +51,8 @@ pub fn empty() -> Refused {
 /// Messages come too fast.
 pub fn limited(retry_after_ms: u64) -> Refused {
     let message = "messages come too fast; this one was not looked at";
-    Refused { retry_after_ms: Some(retry_after_ms), ..refused(RATE_LIMITED, message) }
+    let reason = Some("rate_limited");
+    Refused { reason, retry_after_ms: Some(retry_after_ms), ..refused(RATE_LIMITED, message) }
 }
 
 impl From<Fault> for Refused {
@@ -63,6 +66,13 @@ impl From<Fault> for Refused {
         };
         let Fault { message, retry_after_ms, .. } = fault;
         Self { code, message, reason: Some(fault.code), retry_after_ms }
+    }
+}
+
+impl Refused {
+    /// The same, about something in a session that was found.
+    pub fn within(self) -> Self {
+        if self.code == NOT_FOUND { Self { code: NO_MESSAGE, ..self } } else { self }
     }
 }
 

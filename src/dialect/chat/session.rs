@@ -224,9 +224,9 @@ impl Visit<'_> {
     }
 
     fn post(&mut self, post: Post) -> Result<(), Refused> {
-        self.sessions.find(self.who, self.id, self.host.now())?;
-        self.enter()?;
-        self.sessions.post(self.who, self.id, post, self.host.now())?;
-        Ok(())
+        let session = self.sessions.find(self.who, self.id, self.host.now())?;
+        self.read_on(&session.topic)?;
+        let posted = self.sessions.post(self.who, self.id, post, self.host.now());
+        posted.map(drop).map_err(|fault| Refused::from(fault).within())
     }
 }
