@@ -10,3 +10,7 @@ mod script;
 #[path = "sessions/stream.rs"]
 mod stream;
 mod support;
+#[path = "sessions/told.rs"]
+mod told;
+#[path = "sessions/turns.rs"]
+mod turns;

@@ -176,10 +176,24 @@ impl Stream {
         }
     }
 
+    /// Reads up to the first event of this type.
+    pub fn until(&mut self, event: &str) -> Vec<Event> {
+        let mut all = Vec::new();
+        while all.last().is_none_or(|last: &Event| last.event != event) {
+            all.push(self.next().unwrap_or_else(|| panic!("it ended before {event}: {all:?}")));
+        }
+        all
+    }
+
     /// All that comes until the end.
     pub fn rest(mut self) -> Vec<Event> {
         std::iter::from_fn(|| self.next()).collect()
     }
+}
+
+/// Reads a session.
+pub fn follow(server: &Running, headers: &str, id: &str, query: &str) -> Stream {
+    Stream::open(server, "GET", &format!("/v1/sessions/{id}/stream?{query}"), headers, "")
 }
 
 /// An event out of its lines; `None` where they are a remark, or a hint.
