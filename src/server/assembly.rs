@@ -19,7 +19,7 @@ use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPo
 use crate::ingest::{Pace, sqlite};
 use crate::limits::{OUTBOX_BYTES_MAX, RETRY_AFTER_SECONDS};
 use crate::metrics::LimitMetrics;
-use crate::respond::{self, Agent, Agents};
+use crate::respond;
 
 fn millis(time: Duration) -> u64 {
     time.as_millis() as u64
@@ -130,14 +130,6 @@ pub fn desk(config: &Config) -> respond::Settings {
         history_turns: said.history_turns,
         history_bytes: said.history_bytes,
     }
-}
-
-/// Who answers.
-pub fn agents(_config: &Config) -> Agents {
-    let responder = Arc::new(respond::Nobody);
-    let nobody =
-        Agent { name: "assistant".into(), description: String::new(), keywords: Vec::new(), responder };
-    Agents::new(Vec::new(), Arc::new(nobody))
 }
 
 /// The namespaces of topics, with those that protocols bring along.
