@@ -28,7 +28,7 @@ pub use agents::{Agent, Agents};
 pub use corpus::{Corpus, Document, Found, Passage};
 pub use desk::{Desk, Settings};
 pub use embedded::Embedded;
-pub use script::Script;
+pub use script::{SCRIPT, Script};
 pub use sink::{Held, Sink};
 
 /// A question that was asked before, and its answer as far as it came.

@@ -29,7 +29,10 @@ struct Responders<'a> {
 
 impl Responders<'_> {
     fn agent(&mut self, name: &str, said: &config::Agent) -> anyhow::Result<Arc<Agent>> {
-        let responder = self.responder(said)?;
+        let responder = match self.config.test_echo && name == respond::SCRIPT {
+            true => Arc::new(respond::Script),
+            false => self.responder(said)?,
+        };
         let (description, keywords) = (said.description.clone(), said.keywords.clone());
         Ok(Arc::new(Agent { name: name.into(), description, keywords, responder }))
     }
@@ -37,7 +40,6 @@ impl Responders<'_> {
     fn responder(&mut self, said: &config::Agent) -> anyhow::Result<Arc<dyn Responder>> {
         let words_per_second = self.config.respond.words_per_second as u32;
         Ok(match said.responder.unwrap_or(self.config.respond.responder) {
-            _ if self.config.test_echo => Arc::new(respond::Script),
             config::Responder::Embedded => Arc::new(Embedded::new(self.corpus()?, words_per_second)),
             config::Responder::Openai => Arc::new(self.openai(&said.model)?),
             config::Responder::Worker | config::Responder::None => Arc::new(respond::Nobody),
