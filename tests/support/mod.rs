@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use millrace::config::Config;
+use millrace::respond::Agents;
 use millrace::server::Server;
 use millrace::wire::websocket::{Decoder, Incoming, Input, Intake, Opcode, Role, encode_masked};
 use sha2::{Digest, Sha256};
@@ -32,6 +33,22 @@ impl Running {
 
     /// The same on so many shards.
     pub fn start_on(shards: usize, toml: &str) -> Self {
+        Self::run(shards, toml, Server::bind)
+    }
+
+    /// A server on one shard whose questions are answered by agents of the test.
+    pub fn start_with(toml: &str, agents: impl FnOnce(&Config) -> Agents + Send + 'static) -> Self {
+        Self::run(1, toml, |config| {
+            let agents = agents(&config);
+            Server::bind_with(config, agents)
+        })
+    }
+
+    fn run(
+        shards: usize,
+        toml: &str,
+        bind: impl FnOnce(Config) -> anyhow::Result<Server> + Send + 'static,
+    ) -> Self {
         let text = format!("listen = [\"127.0.0.1:0\"]\nshards = {shards}\nworkers = 1\n{toml}");
         let mut config = Config::from_toml("test", &text).unwrap_or_else(|problems| panic!("{problems}"));
         config.test_echo = true;
@@ -40,7 +57,7 @@ impl Running {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
             runtime.unwrap().block_on(async {
-                let server = Server::bind(config).unwrap();
+                let server = bind(config).unwrap();
                 address_out.send(server.addresses()[0].replace("http://", "")).unwrap();
                 server.run(async { drop(stopped.await) }).await.unwrap();
             });
