@@ -6,9 +6,12 @@
 //! Dropping its future cancels it.
 
 mod agents;
+mod corpus;
 mod desk;
+mod embedded;
 mod events;
 pub mod openai;
+mod script;
 mod sink;
 mod talk;
 mod turn;
@@ -22,7 +25,10 @@ use crate::dialect::sessions::Question;
 use crate::dialect::sessions::step::Code;
 
 pub use agents::{Agent, Agents};
+pub use corpus::{Corpus, Document, Found, Passage};
 pub use desk::{Desk, Settings};
+pub use embedded::Embedded;
+pub use script::Script;
 pub use sink::{Held, Sink};
 
 /// A question that was asked before, and its answer as far as it came.

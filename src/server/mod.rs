@@ -20,6 +20,7 @@ mod patient;
 mod proxies;
 mod publish;
 mod query;
+pub mod responders;
 mod routes;
 mod socket;
 mod streams;
@@ -60,16 +61,17 @@ impl Server {
     /// Opens the listeners and starts the shards. Must be called within a runtime.
     ///
     /// # Errors
-    /// An address cannot be listened on, a key of tokens is missing, or the system has no descriptors or threads left.
+    /// An address cannot be listened on, a key of tokens is missing, the documents of answers cannot be read, or the system has no
+    /// descriptors or threads left.
     pub fn bind(config: Config) -> anyhow::Result<Self> {
-        let agents = assembly::agents(&config)?;
+        let agents = responders::agents(&config)?;
         Self::bind_with(config, agents)
     }
 
     /// The same with `agents` to answer questions, for programs that bring their own.
     ///
     /// # Errors
-    /// As [`Self::bind`].
+    /// As [`Self::bind`], the documents apart.
     pub fn bind_with(config: Config, agents: Agents) -> anyhow::Result<Self> {
         let open = |listen: &Listen| {
             Listener::open(listen, &config.delivery)

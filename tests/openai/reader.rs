@@ -7,6 +7,7 @@ use std::sync::Arc;
 use millrace::config::Config;
 use millrace::respond::openai::{Finding, Knowledge, OpenAi, Passage, Tool, Tools};
 use millrace::respond::{Agent, Agents, Job};
+use millrace::server::Server;
 use serde_json::{Value, json};
 
 use super::support::{PATIENCE, Running};
@@ -47,7 +48,10 @@ pub fn server_with(
     tools: impl FnOnce(&Config) -> Vec<Tool> + Send + 'static,
 ) -> Running {
     let toml = format!("[openai]\nmodel = \"the-model\"\nurl = \"{}\"\n{openai}", upstream.url);
-    Running::start_with(&toml, |config| agents(config, Arc::new(Tools::new(tools(config)))))
+    Running::start_bound(1, &toml, |config| {
+        let agents = agents(&config, Arc::new(Tools::new(tools(&config))));
+        Server::bind_with(config, agents).unwrap()
+    })
 }
 
 /// An event of a session: its type and data.

@@ -8,7 +8,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use millrace::config::Config;
-use millrace::respond::Agents;
 use millrace::server::Server;
 use millrace::wire::websocket::{Decoder, Incoming, Input, Intake, Opcode, Role, encode_masked};
 use sha2::{Digest, Sha256};
@@ -33,21 +32,14 @@ impl Running {
 
     /// The same on so many shards.
     pub fn start_on(shards: usize, toml: &str) -> Self {
-        Self::run(shards, toml, Server::bind)
+        Self::start_bound(shards, toml, |config| Server::bind(config).unwrap())
     }
 
-    /// A server on one shard whose questions are answered by agents of the test.
-    pub fn start_with(toml: &str, agents: impl FnOnce(&Config) -> Agents + Send + 'static) -> Self {
-        Self::run(1, toml, |config| {
-            let agents = agents(&config);
-            Server::bind_with(config, agents)
-        })
-    }
-
-    fn run(
+    /// The same, as `bind` makes it of its configuration.
+    pub fn start_bound(
         shards: usize,
         toml: &str,
-        bind: impl FnOnce(Config) -> anyhow::Result<Server> + Send + 'static,
+        bind: impl FnOnce(Config) -> Server + Send + 'static,
     ) -> Self {
         let text = format!("listen = [\"127.0.0.1:0\"]\nshards = {shards}\nworkers = 1\n{toml}");
         let mut config = Config::from_toml("test", &text).unwrap_or_else(|problems| panic!("{problems}"));
@@ -57,7 +49,7 @@ impl Running {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
             runtime.unwrap().block_on(async {
-                let server = bind(config).unwrap();
+                let server = bind(config);
                 address_out.send(server.addresses()[0].replace("http://", "")).unwrap();
                 server.run(async { drop(stopped.await) }).await.unwrap();
             });

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use crate::respond::{Failure, Job};
+use crate::respond::{Corpus, Failure, Job};
 
 /// A part of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,4 +40,13 @@ pub(super) fn sources(passages: &[Passage]) -> Vec<String> {
         }
     }
     sources
+}
+
+impl Knowledge for Corpus {
+    fn passages<'a>(&'a self, job: &'a Job) -> Finding<'a> {
+        Box::pin(async move {
+            let found = self.find(job).await?.passages.into_iter();
+            Ok(found.map(|passage| Passage { source: passage.source, text: passage.text }).collect())
+        })
+    }
 }
