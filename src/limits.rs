@@ -1,6 +1,10 @@
 //! Every bound of the server, named. A number that limits what a peer can cause stands here and nowhere else;
 //! those that an operator may change are the defaults of the configuration.
 
+mod models;
+
+pub use models::*;
+
 /// Longest topic name, bytes.
 pub const TOPIC_NAME_BYTES_MAX: usize = 255;
 /// Longest event type, id, key and idempotency key, bytes.
@@ -273,6 +277,8 @@ pub const REVOCATION_SECONDS: u64 = 86_400;
 pub const REVOCATION_SECONDS_MAX: u64 = 366 * 86_400;
 /// Longest body of a request about revocations, bytes.
 pub const REVOCATION_BYTES_MAX: usize = 4 << 10;
+/// What a connection that the server itself makes reads ahead, and the longest head of an answer there, bytes.
+pub const CLIENT_BUFFER_BYTES_MAX: usize = 64 << 10;
 /// Tokens that wait until somebody else has been asked.
 pub const QUESTIONS_MAX: usize = 1024;
 /// Time that a server that is asked for keys has, milliseconds.
@@ -355,6 +361,18 @@ pub const ATTACHMENTS_MAX: usize = 16;
 /// Events that a session's topic keeps (default): two of the longest answers, with what surrounds them.
 pub const SESSION_RETAIN_EVENTS: usize = 2 * ANSWER_TOKENS_MAX + 1_024;
 
+/// Events of a session that are looked at to put together what an answer has said.
+pub const SESSION_TEXT_LOOKS_MAX: usize = 1 << 16;
+/// Bytes of what an answer has said that are put together, as JSON, in which a character may take six.
+pub const SESSION_TEXT_BYTES_MAX: usize = 4 << 20;
+/// Answers that a thread remembers put together: twice this at most.
+pub const SESSION_TEXTS_REMEMBERED: usize = 4_096;
+/// Their bytes, and those of the places of their pieces: twice this at most.
+pub const SESSION_TEXTS_BYTES: usize = 16 << 20;
+
+const _: () = assert!(6 * ANSWER_BYTES_MAX <= SESSION_TEXT_BYTES_MAX, "an answer can be put together");
+// Each piece has its place, which is 8 B; what grows has up to twice the room it needs.
+const _: () = assert!(2 * (SESSION_TEXT_BYTES_MAX + 8 * SESSION_TEXT_LOOKS_MAX) <= SESSION_TEXTS_BYTES);
 const _: () = assert!(
     SESSIONS_TOPIC_BYTES + OWN_SEGMENT_BYTES_MAX + SESSION_ID_BYTES_MAX <= TOPIC_NAME_BYTES_MAX,
     "a session's topic has a name"
