@@ -10,10 +10,25 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use millrace::config::Config;
+use millrace::server::Server;
 use serde_json::{Value, json};
 use support::{PATIENCE, Running, body};
 
 const JSON: &str = "content-type: application/json\r\n";
+
+/// A server with responders of its own, and not the one that does what the question says.
+fn start(toml: &str) -> Running {
+    Running::start_bound(1, toml, |config| Server::bind(Config { test_echo: false, ..config }).unwrap())
+}
+
+/// The whole answer of `chat` to a question for whoever it may concern, in the session `s`.
+fn chat(server: &Running, text: &str) -> Value {
+    let question = json!({"message": text, "session_id": "s"}).to_string();
+    let response = server.request("POST", "/api/v1/chat", JSON, &question);
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+    serde_json::from_str(body(&response)).unwrap()
+}
 
 /// The whole answer of `agent` to a question, in the session `s`.
 fn answer(server: &Running, agent: &str, text: &str) -> Value {
@@ -67,12 +82,12 @@ fn documents(documents: &[(&str, &str)], more: &str) -> (Running, tempfile::Temp
         fs::write(path, text).unwrap();
     }
     let toml = format!("[respond]\ndocuments = {:?}\n{more}", dir.path());
-    (Running::start(&toml), dir)
+    (start(&toml), dir)
 }
 
 #[test]
 fn the_steps_of_an_answer_come_in_order_and_its_words_make_the_answer() {
-    let server = Running::start("");
+    let server = start("");
     let events = execute(&server, &ask("specs", "What is the engine power?"));
     let steps: Vec<_> =
         events.iter().filter(|event| event.name == "step").map(|event| &event.data["step"]).collect();
@@ -95,8 +110,24 @@ fn the_steps_of_an_answer_come_in_order_and_its_words_make_the_answer() {
 }
 
 #[test]
+fn whoever_asks_finds_the_agent_for_it() {
+    let server = start("");
+    let table = [
+        ("What is the engine power?", "specs", "110 kW"),
+        ("and of the diesel?", "specs", "96 kW"),
+        ("When is an oil change due?", "maintenance", "15,000 km"),
+        ("My car won't start", "troubleshooting", "battery"),
+    ];
+    for (text, agent, words) in table {
+        let answer = chat(&server, text);
+        assert_eq!(answer["metadata"]["agent"], agent, "{answer}");
+        assert!(answer["response"].as_str().unwrap().contains(words), "{answer}");
+    }
+}
+
+#[test]
 fn what_is_not_found_is_said_so() {
-    let server = Running::start("");
+    let server = start("");
     for text in ["Who was Napoleon?", "🚗", "\" OR * ( ^ : {", "what is it?"] {
         let answer = answer(&server, "assistant", text);
         assert_eq!(answer["output"], "I found nothing about that in the documents.", "{text}");
@@ -107,7 +138,7 @@ fn what_is_not_found_is_said_so() {
 
 #[test]
 fn a_question_may_refer_to_the_one_before() {
-    let server = Running::start("");
+    let server = start("");
     answer(&server, "specs", "What is the fuel consumption?");
     let answer = answer(&server, "specs", "and of the diesel?");
     assert!(answer["output"].as_str().unwrap().contains("4.5 litres"), "{answer}");
@@ -133,9 +164,9 @@ fn a_folder_of_documents_is_answered_from_by_agents_of_its_own() {
 #[test]
 fn a_folder_that_is_not_there_ends_the_start() {
     let toml = "listen = [\"127.0.0.1:0\"]\n[respond]\ndocuments = \"/nonexistent/documents\"";
-    let config = millrace::config::Config::from_toml("test", toml).unwrap();
+    let config = Config::from_toml("test", toml).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let started = runtime.block_on(async { millrace::server::Server::bind(config).map(|_| ()) });
+    let started = runtime.block_on(async { Server::bind(config).map(|_| ()) });
     let said = format!("{:#}", started.unwrap_err());
     assert!(
         said.starts_with(
@@ -159,7 +190,7 @@ fn words_come_at_their_pace() {
 /// What is measured is the time until the first word can be read, on a server that has nothing else to do.
 #[test]
 fn the_first_word_comes_soon() {
-    let server = Running::start("");
+    let server = start("");
     let questions = [
         "What is the engine power?",
         "How often is the oil changed?",
