@@ -15,6 +15,7 @@ mod credentials;
 mod dialects;
 mod history;
 mod node;
+mod pages;
 mod patient;
 mod proxies;
 mod publish;
