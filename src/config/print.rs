@@ -5,6 +5,7 @@ use super::credentials::{Auth, Jwt, Webhook};
 use super::kind::quote;
 use super::protocols::{Analysis, Channels, Events, Stream};
 use super::proxy::Proxy;
+use super::respond::{Agent, Respond};
 use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, Roles, RootGrants};
 use super::section::Setting;
 use super::sessions::Sessions;
@@ -24,6 +25,10 @@ pub fn to_toml(config: &Config) -> String {
     write_section(&mut out, "[channels]", Channels::SETTINGS, &config.channels.show());
     write_section(&mut out, "[analysis]", Analysis::SETTINGS, &config.analysis.show());
     write_section(&mut out, "[sessions]", Sessions::SETTINGS, &config.sessions.show());
+    write_section(&mut out, "[respond]", Respond::SETTINGS, &config.respond.show());
+    for (name, agent) in &config.agents.0 {
+        write_values(&mut out, &format!("[agents.{}]", quote(name)), Agent::SETTINGS, &agent.show());
+    }
     write_section(&mut out, "[auth]", Auth::SETTINGS, &config.auth.show());
     write_section(&mut out, "[jwt]", Jwt::SETTINGS, &config.jwt.show());
     write_section(&mut out, "[webhook]", Webhook::SETTINGS, &config.webhook.show());
@@ -95,7 +100,7 @@ pub fn to_markdown() -> String {
 
 fn row(setting: &Setting) -> String {
     let env = setting.env().map_or_else(|| "file only".into(), |env| format!("`{env}`"));
-    let key = setting.key().replace("namespaces.default.", "namespaces.*.");
+    let key = setting.key().replace("namespaces.default.", "namespaces.*.").replace("agents.", "agents.*.");
     let default =
         if setting.section == "keys" { String::new() } else { format!("`{}`", (setting.default)()) };
     let effect = setting.effect.trim();

@@ -10,6 +10,7 @@ use super::problem::{Origin, Problems};
 use super::protocols::{Analysis, Channels, Events, Stream};
 use super::proxy::Proxy;
 use super::raw::{DEFAULT_NAMESPACE, Headed, Raw, Reader, Section};
+use super::respond::{Agents, Respond};
 use super::roles::Roles;
 use super::sessions::Sessions;
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing};
@@ -34,6 +35,8 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
     let channels = Channels::resolve(&mut reader(&raw.take("channels"), &mut problems), &Channels::default());
     let analysis = Analysis::resolve(&mut reader(&raw.take("analysis"), &mut problems), &Analysis::default());
     let sessions = Sessions::resolve(&mut reader(&raw.take("sessions"), &mut problems), &Sessions::default());
+    let respond = Respond::read(&raw.take("respond"), &mut problems);
+    let agents = Agents::read(&raw.agents, &mut problems);
     let auth = auth(&raw.take("auth"), &mut problems);
     let jwt = jwt(&raw.take("jwt"), &mut problems);
     let webhook = Webhook::resolve(&mut reader(&raw.take("webhook"), &mut problems), &Webhook::default());
@@ -56,6 +59,8 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
         channels,
         analysis,
         sessions,
+        respond,
+        agents,
         auth,
         jwt,
         webhook,
