@@ -1,6 +1,10 @@
 //! Every bound of the server, named. A number that limits what a peer can cause stands here and nowhere else;
 //! those that an operator may change are the defaults of the configuration.
 
+mod models;
+
+pub use models::*;
+
 /// Longest topic name, bytes.
 pub const TOPIC_NAME_BYTES_MAX: usize = 255;
 /// Longest event type, id, key and idempotency key, bytes.
@@ -273,6 +277,8 @@ pub const REVOCATION_SECONDS: u64 = 86_400;
 pub const REVOCATION_SECONDS_MAX: u64 = 366 * 86_400;
 /// Longest body of a request about revocations, bytes.
 pub const REVOCATION_BYTES_MAX: usize = 4 << 10;
+/// What a connection that the server itself makes reads ahead, and the longest head of an answer there, bytes.
+pub const CLIENT_BUFFER_BYTES_MAX: usize = 64 << 10;
 /// Tokens that wait until somebody else has been asked.
 pub const QUESTIONS_MAX: usize = 1024;
 /// Time that a server that is asked for keys has, milliseconds.
