@@ -16,6 +16,7 @@ mod dialects;
 mod history;
 mod models;
 mod node;
+mod pages;
 mod patient;
 mod proxies;
 mod publish;
