@@ -153,6 +153,16 @@ choice! {
     }
 }
 
+choice! {
+    /// What becomes of a job whose worker is lost.
+    OnLost {
+        /// Another worker answers, from the beginning.
+        Retry = "retry",
+        /// Nobody answers.
+        Fail = "fail",
+    }
+}
+
 /// A role, or none.
 pub struct MaybeRole;
 

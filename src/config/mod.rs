@@ -20,11 +20,12 @@ mod section;
 mod sessions;
 mod table;
 mod units;
+mod worker;
 
 use std::path::PathBuf;
 
 pub use choice::{
-    Algorithm, Asked, ForwardedHeader, LogFormat, ProxyProtocol, Refuse, Role, SkipTo, SlowPolicy,
+    Algorithm, Asked, ForwardedHeader, LogFormat, OnLost, ProxyProtocol, Refuse, Role, SkipTo, SlowPolicy,
 };
 pub use credentials::{Auth, Jwt, Webhook};
 pub use key::KeyHash;
@@ -39,6 +40,7 @@ pub use roles::{RoleGrants, Roles};
 pub use section::Setting;
 pub use sessions::Sessions;
 pub use table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
+pub use worker::Worker;
 
 /// The configuration of a server: every value is there and they fit together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,6 +65,8 @@ pub struct Config {
     pub analysis: Analysis,
     /// Questions that are answered.
     pub sessions: Sessions,
+    /// Processes that answer them.
+    pub worker: Worker,
     /// The backend that is asked.
     pub webhook: Webhook,
     /// What roles may do.

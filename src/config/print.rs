@@ -8,6 +8,7 @@ use super::proxy::Proxy;
 use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, Roles, RootGrants};
 use super::section::Setting;
 use super::sessions::Sessions;
+use super::worker::Worker;
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
 
 /// The effective configuration as TOML with the effect of each setting above it. Reading it back gives the same
@@ -24,6 +25,7 @@ pub fn to_toml(config: &Config) -> String {
     write_section(&mut out, "[channels]", Channels::SETTINGS, &config.channels.show());
     write_section(&mut out, "[analysis]", Analysis::SETTINGS, &config.analysis.show());
     write_section(&mut out, "[sessions]", Sessions::SETTINGS, &config.sessions.show());
+    write_section(&mut out, "[worker]", Worker::SETTINGS, &config.worker.show());
     write_section(&mut out, "[auth]", Auth::SETTINGS, &config.auth.show());
     write_section(&mut out, "[jwt]", Jwt::SETTINGS, &config.jwt.show());
     write_section(&mut out, "[webhook]", Webhook::SETTINGS, &config.webhook.show());

@@ -12,8 +12,8 @@ use super::section::Setting;
 use super::table;
 
 /// Settings named at the top, and the sections that hold nothing but settings.
-const PLAIN_SECTIONS: [&str; 12] = [
-    "limits", "proxy", "timing", "delivery", "stream", "events", "channels", "analysis", "sessions", "auth",
+const PLAIN_SECTIONS: [&str; 13] = [
+    "limits", "proxy", "timing", "delivery", "stream", "events", "channels", "analysis", "sessions", "worker", "auth",
     "jwt", "webhook",
 ];
 /// The sections of roles.

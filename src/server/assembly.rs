@@ -14,11 +14,13 @@ use crate::dialect::protocol::Protocols;
 use crate::dialect::refuse::Refuse;
 use crate::dialect::sessions::Sessions;
 use crate::dialect::stream::{self, Streams};
+use crate::dialect::work::{self, Work};
 use crate::engine::name::Pattern;
 use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPolicy};
 use crate::ingest::{Pace, sqlite};
 use crate::limits::OUTBOX_BYTES_MAX;
 use crate::metrics::LimitMetrics;
+use crate::respond::worker::Workshop;
 use crate::respond::{self, Agent, Agents};
 
 fn millis(time: Duration) -> u64 {
@@ -35,6 +37,11 @@ pub fn protocols(config: &Config, sessions: Option<Arc<dyn Sessions>>) -> Protoc
         Box::new(Channels::new(channels)),
         Box::new(analysis(config)),
     ])
+}
+
+/// The protocol of workers.
+pub fn work(config: &Config, workshop: Arc<Workshop>) -> Work {
+    Work::new(work::Settings { refuse: refuse(config), workshop })
 }
 
 /// How clients of the protocols are refused.
@@ -127,6 +134,18 @@ pub fn desk(config: &Config) -> respond::Settings {
         idle: said.idle_seconds,
         history_turns: said.history_turns,
         history_bytes: said.history_bytes,
+    }
+}
+
+/// Bounds of work.
+pub fn worker(config: &Config) -> respond::worker::Settings {
+    let said = &config.worker;
+    respond::worker::Settings {
+        lease: said.lease_seconds,
+        retries: said.on_lost == config::OnLost::Retry,
+        attempts: said.attempts,
+        queue_jobs: said.queue_jobs,
+        wait: said.wait_seconds,
     }
 }
 
