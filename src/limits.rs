@@ -346,6 +346,10 @@ pub const SESSION_IDLE_SECONDS: u64 = 3_600;
 pub const HISTORY_TURNS: usize = 20;
 /// Their bytes (default).
 pub const HISTORY_BYTES: usize = 64 << 10;
+/// Agents that the configuration may name.
+pub const AGENTS_MAX: usize = 100;
+/// Longest name of an agent, bytes.
+pub const AGENT_NAME_BYTES_MAX: usize = 128;
 /// Attachments of one question or post.
 pub const ATTACHMENTS_MAX: usize = 16;
 /// Events that a session's topic keeps (default): two of the longest answers, with what surrounds them.

@@ -52,6 +52,19 @@ hash = "sha256:00000000000000000000000000000000000000000000000000000000000000fe"
 subscribe = ["stream.**"]
 presence = []
 
+[respond]
+responder = "worker"
+documents = "/srv/documents"
+words_per_second = 40
+
+[agents."wide \"open\""]
+keywords = ["sea", "high water"]
+responder = "embedded"
+
+[agents.billing]
+description = "Invoices"
+queue = "money"
+
 [auth]
 cookie = "session"
 origins = ["https://app.example.com", "*"]
@@ -101,6 +114,22 @@ fn namespaces_inherit_and_the_most_specific_wins() {
     assert_eq!(spaces.of("logs.api").retain_events, 7);
     assert!(spaces.of("logs.api").presence && !spaces.of("logs.db").presence);
     assert_eq!(spaces.of("logs.api").retain_bytes, 64 << 20, "namespaces inherit from the default one only");
+}
+
+#[test]
+fn agents_have_the_order_of_the_file_and_take_the_place_of_the_defaults() {
+    let names = |config: &Config| config.agents.0.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&parse("")), ["specs", "maintenance", "troubleshooting"]);
+    let config = parse(FULL);
+    assert_eq!(names(&config), ["wide \"open\"", "billing"]);
+    let [(_, wide), (_, billing)] = &config.agents.0[..] else { panic!("two agents") };
+    assert_eq!((wide.responder, &*wide.keywords[1]), (Some(config::Responder::Embedded), "high water"));
+    assert_eq!((billing.responder, &*billing.queue), (None, "money"));
+    assert!(problems("[agents.a]\nkeyword = []").contains("did you mean `keywords`?"));
+    assert!(problems("[agents.\"\"]").contains("is no name"));
+    assert!(problems("[agents]\na = 1").contains("m.toml:2: write a table: [agents.\"a\"]"));
+    assert!(problems("agents = 1").contains("[agents.\"name\"]"));
+    assert!(problems("[agents.a]\nresponder = \"me\"").contains("\"none\" \"default\""));
 }
 
 #[test]
@@ -281,7 +310,7 @@ fn the_printed_configuration_reads_back_as_itself() {
 
 #[test]
 fn every_default_is_what_its_kind_reads() {
-    for setting in config::settings().filter(|setting| setting.section != "keys") {
+    for setting in config::settings().filter(|setting| setting.env().is_some()) {
         let toml = format!("{} = {}", setting.key(), (setting.default)());
         assert_eq!(parse(&toml), Config::default(), "{toml}");
     }

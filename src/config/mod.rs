@@ -15,6 +15,7 @@ mod protocols;
 mod proxy;
 mod raw;
 mod resolve;
+mod respond;
 mod roles;
 mod section;
 mod sessions;
@@ -25,7 +26,8 @@ mod worker;
 use std::path::PathBuf;
 
 pub use choice::{
-    Algorithm, Asked, ForwardedHeader, LogFormat, OnLost, ProxyProtocol, Refuse, Role, SkipTo, SlowPolicy,
+    Algorithm, Asked, ForwardedHeader, LogFormat, OnLost, ProxyProtocol, Refuse, Responder, Role, SkipTo,
+    SlowPolicy,
 };
 pub use credentials::{Auth, Jwt, Webhook};
 pub use key::KeyHash;
@@ -36,6 +38,7 @@ pub use print::{key_to_toml, to_markdown, to_toml};
 pub use problem::{Origin, Problem, Problems};
 pub use protocols::{Analysis, Channels, Events, Stream};
 pub use proxy::{Network, Proxy};
+pub use respond::{Agent, Agents, Respond};
 pub use roles::{RoleGrants, Roles};
 pub use section::Setting;
 pub use sessions::Sessions;
@@ -65,6 +68,10 @@ pub struct Config {
     pub analysis: Analysis,
     /// Questions that are answered.
     pub sessions: Sessions,
+    /// Who answers them.
+    pub respond: Respond,
+    /// Among whom they are divided.
+    pub agents: Agents,
     /// Processes that answer them.
     pub worker: Worker,
     /// The backend that is asked.

@@ -5,11 +5,12 @@ use super::credentials::{Auth, Jwt, Webhook};
 use super::kind::quote;
 use super::protocols::{Analysis, Channels, Events, Stream};
 use super::proxy::Proxy;
+use super::respond::{Agent, Respond};
 use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, Roles, RootGrants};
 use super::section::Setting;
 use super::sessions::Sessions;
-use super::worker::Worker;
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
+use super::worker::Worker;
 
 /// The effective configuration as TOML with the effect of each setting above it. Reading it back gives the same
 /// configuration. Contains the hashes of keys, as the file does, and no key.
@@ -25,6 +26,10 @@ pub fn to_toml(config: &Config) -> String {
     write_section(&mut out, "[channels]", Channels::SETTINGS, &config.channels.show());
     write_section(&mut out, "[analysis]", Analysis::SETTINGS, &config.analysis.show());
     write_section(&mut out, "[sessions]", Sessions::SETTINGS, &config.sessions.show());
+    write_section(&mut out, "[respond]", Respond::SETTINGS, &config.respond.show());
+    for (name, agent) in &config.agents.0 {
+        write_values(&mut out, &format!("[agents.{}]", quote(name)), Agent::SETTINGS, &agent.show());
+    }
     write_section(&mut out, "[worker]", Worker::SETTINGS, &config.worker.show());
     write_section(&mut out, "[auth]", Auth::SETTINGS, &config.auth.show());
     write_section(&mut out, "[jwt]", Jwt::SETTINGS, &config.jwt.show());
@@ -97,7 +102,7 @@ pub fn to_markdown() -> String {
 
 fn row(setting: &Setting) -> String {
     let env = setting.env().map_or_else(|| "file only".into(), |env| format!("`{env}`"));
-    let key = setting.key().replace("namespaces.default.", "namespaces.*.");
+    let key = setting.key().replace("namespaces.default.", "namespaces.*.").replace("agents.", "agents.*.");
     let default =
         if setting.section == "keys" { String::new() } else { format!("`{}`", (setting.default)()) };
     let effect = setting.effect.trim();

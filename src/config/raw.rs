@@ -12,9 +12,9 @@ use super::section::Setting;
 use super::table;
 
 /// Settings named at the top, and the sections that hold nothing but settings.
-const PLAIN_SECTIONS: [&str; 13] = [
-    "limits", "proxy", "timing", "delivery", "stream", "events", "channels", "analysis", "sessions", "worker", "auth",
-    "jwt", "webhook",
+const PLAIN_SECTIONS: [&str; 14] = [
+    "limits", "proxy", "timing", "delivery", "stream", "events", "channels", "analysis", "sessions",
+    "respond", "worker", "auth", "jwt", "webhook",
 ];
 /// The sections of roles.
 const ROLE_SECTIONS: [&str; 4] = ["roles.observer", "roles.admin", "roles.authority", "roles.root"];
@@ -44,10 +44,10 @@ impl Section {
     }
 }
 
-/// A section with its own heading: a namespace or a key.
+/// A section with its own heading: a namespace, an agent or a key.
 #[derive(Clone, Debug)]
 pub struct Headed {
-    /// The pattern of a namespace; empty for a key.
+    /// The pattern of a namespace, the name of an agent; empty for a key.
     pub heading: String,
     /// Where the heading stands.
     pub origin: Origin,
@@ -61,6 +61,8 @@ pub struct Raw {
     sections: BTreeMap<String, Section>,
     /// Namespaces other than the default one.
     pub namespaces: Vec<Headed>,
+    /// Agents, in the order of the file.
+    pub agents: Vec<Headed>,
     /// API keys.
     pub keys: Vec<Headed>,
     /// What is wrong so far.
@@ -95,9 +97,11 @@ impl Raw {
         match (key, value.get_ref()) {
             ("namespaces", DeValue::Table(table)) => self.namespaces(lines, table),
             ("roles", DeValue::Table(table)) => self.roles(lines, table),
+            ("agents", DeValue::Table(table)) => self.agents(lines, table),
             ("keys", DeValue::Array(tables)) => tables.iter().for_each(|table| self.key(lines, table)),
             (_, DeValue::Table(table)) if PLAIN_SECTIONS.contains(&key) => self.plain(lines, key, table),
             ("namespaces", _) => self.problems.push(lines.at(at), "write [namespaces.\"pattern\"] tables"),
+            ("agents", _) => self.problems.push(lines.at(at), "write [agents.\"name\"] tables"),
             ("roles", _) => self.problems.push(lines.at(at), ROLES_HINT),
             ("keys", _) => self.problems.push(lines.at(at), "write [[keys]] tables, with double brackets"),
             _ if PLAIN_SECTIONS.contains(&key) => {
@@ -147,6 +151,21 @@ impl Raw {
             self.sections.insert(DEFAULT_NAMESPACE.into(), section);
         } else {
             self.namespaces.push(Headed { heading: pattern.into(), origin, section });
+        }
+    }
+
+    /// The order of the file counts, and the table does not have it.
+    fn agents(&mut self, lines: &Lines<'_>, table: &DeTable<'_>) {
+        let mut tables: Vec<_> = table.iter().collect();
+        tables.sort_by_key(|(name, _)| name.span().start);
+        for (name, value) in tables {
+            let origin = lines.at(name.span().start);
+            let DeValue::Table(settings) = value.get_ref() else {
+                self.problems.push(origin, format!("write a table: [agents.\"{}\"]", name.get_ref()));
+                continue;
+            };
+            let section = read_section(lines, "agents", settings, &mut self.problems);
+            self.agents.push(Headed { heading: name.get_ref().to_string(), origin, section });
         }
     }
 
@@ -215,8 +234,10 @@ fn known(section: &str, name: &str) -> bool {
 
 /// Says that a name is unknown, and which one was probably meant.
 fn unknown(section: &str, name: &str) -> String {
-    let headings =
-        PLAIN_SECTIONS.iter().chain(&["namespaces", "roles", "keys"]).filter(|_| section.is_empty());
+    let headings = PLAIN_SECTIONS
+        .iter()
+        .chain(&["namespaces", "roles", "agents", "keys"])
+        .filter(|_| section.is_empty());
     let names = table::section(section).map(|setting| setting.name).chain(headings.copied());
     let place = if section.is_empty() { String::new() } else { format!(" in [{section}]") };
     format!("unknown setting `{name}`{place}{}", meant(nearest(name, names)))

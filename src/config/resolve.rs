@@ -10,6 +10,7 @@ use super::problem::{Origin, Problems};
 use super::protocols::{Analysis, Channels, Events, Stream};
 use super::proxy::Proxy;
 use super::raw::{DEFAULT_NAMESPACE, Headed, Raw, Reader, Section};
+use super::respond::{Agents, Respond};
 use super::roles::Roles;
 use super::sessions::Sessions;
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing};
@@ -35,6 +36,8 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
     let channels = Channels::resolve(&mut reader(&raw.take("channels"), &mut problems), &Channels::default());
     let analysis = Analysis::resolve(&mut reader(&raw.take("analysis"), &mut problems), &Analysis::default());
     let sessions = Sessions::resolve(&mut reader(&raw.take("sessions"), &mut problems), &Sessions::default());
+    let respond = Respond::resolve(&mut reader(&raw.take("respond"), &mut problems), &Respond::default());
+    let agents = Agents::read(&raw.agents, &mut problems);
     let worker = Worker::resolve(&mut reader(&raw.take("worker"), &mut problems), &Worker::default());
     let auth = auth(&raw.take("auth"), &mut problems);
     let jwt = jwt(&raw.take("jwt"), &mut problems);
@@ -58,6 +61,8 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
         channels,
         analysis,
         sessions,
+        respond,
+        agents,
         worker,
         auth,
         jwt,

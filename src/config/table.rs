@@ -11,6 +11,7 @@ use super::kind::{Addresses, Bytes, Count, Listen, Millis, Patterns, Seconds, Sw
 use super::pattern::Pattern;
 use super::protocols::{Analysis, Channels, Events, Stream};
 use super::proxy::Proxy;
+use super::respond::{Agent, Respond};
 use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, RootGrants};
 use super::section::{Setting, section};
 use super::sessions::Sessions;
@@ -174,6 +175,8 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         Channels::SETTINGS,
         Analysis::SETTINGS,
         Sessions::SETTINGS,
+        Respond::SETTINGS,
+        Agent::SETTINGS,
         Worker::SETTINGS,
         Auth::SETTINGS,
         Jwt::SETTINGS,

@@ -11,6 +11,7 @@ mod events;
 mod sink;
 mod talk;
 mod turn;
+mod words;
 pub mod worker;
 
 use std::pin::Pin;

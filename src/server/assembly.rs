@@ -4,6 +4,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
+
 use crate::config::{self, Analysis, Config};
 use crate::delivery::shard::Settings;
 use crate::dialect::Linger;
@@ -15,13 +17,13 @@ use crate::dialect::refuse::Refuse;
 use crate::dialect::sessions::Sessions;
 use crate::dialect::stream::{self, Streams};
 use crate::dialect::work::{self, Work};
-use crate::engine::name::Pattern;
+use crate::engine::name::{Pattern, validate};
 use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPolicy};
 use crate::ingest::{Pace, sqlite};
-use crate::limits::OUTBOX_BYTES_MAX;
+use crate::limits::{OUTBOX_BYTES_MAX, RETRY_AFTER_SECONDS};
 use crate::metrics::LimitMetrics;
 use crate::respond::worker::Workshop;
-use crate::respond::{self, Agent, Agents};
+use crate::respond::{self, Agent, Agents, Responder};
 
 fn millis(time: Duration) -> u64 {
     time.as_millis() as u64
@@ -30,7 +32,9 @@ fn millis(time: Duration) -> u64 {
 /// All protocols but the native one; without `sessions` they answer no questions.
 pub fn protocols(config: &Config, sessions: Option<Arc<dyn Sessions>>) -> Protocols {
     let auth_ms = millis(config.channels.auth_seconds);
-    let channels = channels::Settings { refuse: refuse(config), auth_ms, sessions };
+    // An answer ends by itself before nobody waits for it any more.
+    let answer_seconds = config.sessions.answer_seconds.as_secs() + RETRY_AFTER_SECONDS;
+    let channels = channels::Settings { refuse: refuse(config), auth_ms, sessions, answer_seconds };
     Protocols::new(vec![
         Box::new(Streams::new(streams(config))),
         Box::new(Events::new(events(config))),
@@ -137,24 +141,50 @@ pub fn desk(config: &Config) -> respond::Settings {
     }
 }
 
-/// Bounds of work.
-pub fn worker(config: &Config) -> respond::worker::Settings {
+/// Where questions wait for workers.
+pub fn workshop(config: &Config) -> Arc<Workshop> {
     let said = &config.worker;
-    respond::worker::Settings {
+    Arc::new(Workshop::new(respond::worker::Settings {
         lease: said.lease_seconds,
         retries: said.on_lost == config::OnLost::Retry,
         attempts: said.attempts,
         queue_jobs: said.queue_jobs,
         wait: said.wait_seconds,
-    }
+    }))
 }
 
 /// Who answers.
-pub fn agents(_config: &Config) -> Agents {
-    let responder = Arc::new(respond::Nobody);
-    let nobody =
-        Agent { name: "assistant".into(), description: String::new(), keywords: Vec::new(), responder };
-    Agents::new(Vec::new(), Arc::new(nobody))
+///
+/// # Errors
+/// The queue of an agent has no name that workers could use.
+pub fn agents(config: &Config, workshop: &Arc<Workshop>) -> anyhow::Result<Agents> {
+    let agent = |name: &str, said: &config::Agent| -> anyhow::Result<Arc<Agent>> {
+        let responder = responder(config, (name, said), workshop)?;
+        let (description, keywords) = (said.description.clone(), said.keywords.clone());
+        Ok(Arc::new(Agent { name: name.into(), description, keywords, responder }))
+    };
+    let all = config.agents.0.iter().map(|(name, said)| agent(name, said)).collect::<Result<_, _>>()?;
+    Ok(Agents::new(all, agent(&config.respond.agent, &config::Agent::default())?))
+}
+
+fn responder(
+    config: &Config,
+    (name, said): (&str, &config::Agent),
+    workshop: &Arc<Workshop>,
+) -> anyhow::Result<Arc<dyn Responder>> {
+    Ok(match said.responder.unwrap_or(config.respond.responder) {
+        config::Responder::Worker => Arc::new(workshop.queue(queue(name, said)?)),
+        _ => Arc::new(respond::Nobody),
+    })
+}
+
+/// The queue of an agent: what is said, or its name.
+fn queue<'a>(name: &'a str, said: &'a config::Agent) -> anyhow::Result<&'a str> {
+    let queue = if said.queue.is_empty() { name } else { &said.queue };
+    validate(&work::topic(queue)).with_context(|| {
+        format!("workers cannot take jobs from a queue called {queue:?}; set agents.{name:?}.queue to A-Z a-z 0-9 _ - and dots")
+    })?;
+    Ok(queue)
 }
 
 /// The namespaces of topics, with those that protocols bring along.

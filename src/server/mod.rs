@@ -34,6 +34,8 @@ use crate::config::{Config, Listen};
 use crate::delivery::{Drain, sys};
 use crate::engine::Registry;
 use crate::ingest::sqlite::Source;
+use crate::respond::Agents;
+use crate::respond::worker::Workshop;
 use accept::Listener;
 use authority::Chores;
 use node::Node;
@@ -60,12 +62,27 @@ impl Server {
     /// # Errors
     /// An address cannot be listened on, a key of tokens is missing, or the system has no descriptors or threads left.
     pub fn bind(config: Config) -> anyhow::Result<Self> {
+        let workshop = assembly::workshop(&config);
+        let agents = assembly::agents(&config, &workshop)?;
+        Self::start(config, agents, workshop)
+    }
+
+    /// The same with `agents` to answer questions, for programs that bring their own.
+    ///
+    /// # Errors
+    /// As [`Self::bind`].
+    pub fn bind_with(config: Config, agents: Agents) -> anyhow::Result<Self> {
+        let workshop = assembly::workshop(&config);
+        Self::start(config, agents, workshop)
+    }
+
+    fn start(config: Config, agents: Agents, workshop: Arc<Workshop>) -> anyhow::Result<Self> {
         let open = |listen: &Listen| {
             Listener::open(listen, &config.delivery)
                 .with_context(|| format!("cannot listen on {}", listen.url()))
         };
         let listeners = config.general.listen.iter().map(open).collect::<anyhow::Result<_>>()?;
-        let (node, chores) = Node::start(config)?;
+        let (node, chores) = Node::start(config, agents, workshop)?;
         Ok(Self { node: Arc::new(node), listeners, chores })
     }
 

@@ -20,8 +20,8 @@ use crate::engine::{Counts, Registry};
 use crate::ingest::Publisher;
 use crate::json::fields::JsonFields;
 use crate::metrics::{HttpMetrics, Limit, LimitMetrics, PublishMetrics, SessionMetrics, SqliteMetrics};
-use crate::respond::Desk;
 use crate::respond::worker::Workshop;
+use crate::respond::{Agents, Desk};
 
 /// Topics made in one second that still get distinct epochs; the seconds are the higher digits.
 const EPOCHS_PER_SECOND: u64 = 1 << 20;
@@ -69,20 +69,20 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts the shards of `config`; what else must be run comes with it.
+    /// Starts the shards of `config`, with `agents` to answer questions, those for workers in `workshop`; what else must be run comes
+    /// with it.
     ///
     /// # Errors
     /// A key of tokens that is missing, or the system has no descriptors or threads left.
-    pub fn start(config: Config) -> anyhow::Result<(Self, Chores)> {
+    pub fn start(config: Config, agents: Agents, workshop: Arc<Workshop>) -> anyhow::Result<(Self, Chores)> {
         let clock = Clock::start();
         let first_epoch = clock.now().unix_ms / 1000 * EPOCHS_PER_SECOND;
         let registry = Registry::new(assembly::namespaces(&config), config.limits.topics, first_epoch);
         let (registry, counts) = (Arc::new(registry), Arc::new(Counts::default()));
-        let workshop = Workshop::new(assembly::worker(&config), Arc::clone(&registry), Arc::default());
-        let workshop = Arc::new(workshop);
+        workshop.notify_through(Arc::clone(&registry));
         let desk = Arc::new(Desk::new(
             assembly::desk(&config),
-            assembly::agents(&config),
+            agents,
             Arc::clone(&registry),
             Arc::clone(&counts),
             Arc::new(SessionMetrics::default()),
@@ -96,7 +96,7 @@ impl Node {
             Publisher::new(Arc::clone(&registry), Arc::clone(&publish_metrics), Arc::clone(&protocols));
         let limits = Arc::new(LimitMetrics::default());
         let publisher = Arc::new(publisher.paced(assembly::pace(&config, &limits)));
-        desk.open(Arc::clone(&publisher) as _);
+        desk.publish_through(Arc::clone(&publisher) as _);
         let (authority, chores) = Authority::new(&config, clock)?;
         let authority = Arc::new(authority);
         let shared = Shared {

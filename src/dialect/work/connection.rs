@@ -133,9 +133,7 @@ impl Connection {
 
     fn renew(&self, job: Option<&str>, now: Now) -> Result<(), Wrong> {
         match (job, self.seat) {
-            (Some(job), _) => {
-                self.workshop.renew(self.named(job), now).map(drop).ok_or_else(|| over(job))
-            }
+            (Some(job), _) => self.workshop.renew(self.named(job), now).map(drop).ok_or_else(|| over(job)),
             (None, Some(seat)) => {
                 self.workshop.renew_all(seat, now);
                 Ok(())
@@ -166,7 +164,9 @@ pub fn wrong(job: &str, refused: Refused) -> Wrong {
             Wrong { expected: Some(expected), ..Wrong::new("out_of_order", why, Some(job)) }
         }
         Refused::Wait { expected, millis } => {
-            let why = format!("the session takes no more now; go on with number {expected} after retry_after seconds");
+            let why = format!(
+                "the session takes no more now; go on with number {expected} after retry_after seconds"
+            );
             let wrong = Wrong::new("rate_limited", why, Some(job));
             Wrong { expected: Some(expected), retry_after_ms: Some(millis), ..wrong }
         }
@@ -189,8 +189,7 @@ impl Dialect for Connection {
     fn received(&mut self, message: Message<'_>, host: &mut dyn Host) {
         let Message::Text(text) = message else { return host.close(Disconnect::Binary) };
         let request = request::parse(text);
-        let request =
-            request.map_err(|wrong| Wrong::new("invalid_message", wrong.why, wrong.job.as_deref()));
+        let request = request.map_err(|wrong| Wrong::new("invalid_message", wrong.why, wrong.job.as_deref()));
         if let Err(wrong) = request.and_then(|request| self.serve(request, host)) {
             host.send("error", &wrong.message());
         }

@@ -105,8 +105,7 @@ impl Work {
         }
         let name = call.parameter("worker").map(str::to_owned);
         name.as_deref().map_or(Ok(()), workshop::check_name)?;
-        let entrance =
-            Entrance { queue: queue.into(), topic: topic(queue), name, capacity: capacity(call)? };
+        let entrance = Entrance { queue: queue.into(), topic: topic(queue), name, capacity: capacity(call)? };
         let workshop = Arc::clone(&self.0.workshop);
         Ok(Reply::WebSocket(Box::new(move |_| Box::new(Connection::new(workshop, entrance)))))
     }

@@ -46,17 +46,15 @@ pub fn take(
 }
 
 /// Takes messages about a job, in their order, up to the first that cannot be taken.
-pub fn events(
-    workshop: &dyn Workshop,
-    named: Named<'_>,
-    call: &Call<'_>,
-) -> Result<Reply, Fault> {
+pub fn events(workshop: &dyn Workshop, named: Named<'_>, call: &Call<'_>) -> Result<Reply, Fault> {
     let Some(body) = call.body else { return Ok(Reply::NeedBody) };
     let texts = split(body).map_err(|why| Fault::new(400, "invalid_message", why))?;
     let Some(mut next) = workshop.renew(named, call.node.now) else { return Ok(cancelled()) };
     for text in texts {
         match tell(workshop, named, text, call) {
-            Ok(Some(told)) if told.is_end => return Ok(Reply::Json(200, messages::progress(Some(told.next), false))),
+            Ok(Some(told)) if told.is_end => {
+                return Ok(Reply::Json(200, messages::progress(Some(told.next), false)));
+            }
             Ok(told) => next = told.map_or(next, |told| told.next),
             Err(Unserved::Refused(Refused::Over)) => return Ok(cancelled()),
             Err(Unserved::Refused(refused)) => return Ok(refuse(wrong(named.job, refused))),

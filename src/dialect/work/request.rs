@@ -130,16 +130,18 @@ fn event(raw: &Raw<'_>) -> Result<Step, String> {
     let needs = |member: &str| format!("the data of {name} needs {member}");
     match name {
         step::MESSAGE => Ok(Step::Text(data.content.ok_or_else(|| needs("content"))?)),
-        step::TOOL_CALL => Ok(Step::ToolCall {
-            tool: data.tool.ok_or_else(|| needs("tool"))?,
-            args: json(data.args, "{}"),
-        }),
+        step::TOOL_CALL => {
+            Ok(Step::ToolCall { tool: data.tool.ok_or_else(|| needs("tool"))?, args: json(data.args, "{}") })
+        }
         step::TOOL_RESULT => Ok(Step::ToolResult {
             tool: data.tool.ok_or_else(|| needs("tool"))?,
             result: json(data.result, "null"),
         }),
         step::STEP => progress(data.step.ok_or_else(|| needs("step"))?, data.message.unwrap_or_default()),
-        _ => Err("event is one of message, tool_call, tool_result, step; an answer ends by a done or fail message".into()),
+        _ => Err(
+            "event is one of message, tool_call, tool_result, step; an answer ends by a done or fail message"
+                .into(),
+        ),
     }
 }
 
@@ -212,7 +214,10 @@ mod tests {
     #[test]
     fn events_have_data() {
         let call = "{\"type\":\"event\",\"event\":\"tool_call\",\"data\":{\"tool\":\"find\",\"args\":{\"a\":\n[1]}}}";
-        assert_eq!(said(call), Said::Step(Step::ToolCall { tool: "find".into(), args: "{\"a\": [1]}".into() }));
+        assert_eq!(
+            said(call),
+            Said::Step(Step::ToolCall { tool: "find".into(), args: "{\"a\": [1]}".into() })
+        );
         let result = r#"{"type":"event","event":"tool_result","data":{"tool":"find"}}"#;
         assert_eq!(said(result), Said::Step(Step::ToolResult { tool: "find".into(), result: "null".into() }));
         let step = r#"{"type":"event","event":"step","data":{"step":"generating","message":"…"}}"#;

@@ -68,8 +68,8 @@ impl Core {
         }
     }
 
-    /// See [`super::Desk::open`].
-    pub fn open(&self, publisher: Arc<dyn Publish>) {
+    /// See [`super::Desk::publish_through`].
+    pub fn publish_through(&self, publisher: Arc<dyn Publish>) {
         // A second one would be a mistake of the composition root, and change nothing.
         let _second = self.publisher.set(publisher);
     }

@@ -71,8 +71,8 @@ impl Desk {
     }
 
     /// Publishes through `publisher` from now on. Nothing may be asked before.
-    pub fn open(&self, publisher: Arc<dyn Publish>) {
-        self.0.open(publisher);
+    pub fn publish_through(&self, publisher: Arc<dyn Publish>) {
+        self.0.publish_through(publisher);
     }
 
     /// Forgets sessions that nobody uses.
@@ -242,3 +242,6 @@ impl Sessions for Desk {
         self.0.line()
     }
 }
+
+#[cfg(test)]
+mod tests;

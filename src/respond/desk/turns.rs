@@ -39,7 +39,7 @@ impl Core {
             state.current.as_ref().map(|current| Arc::clone(&current.agent)).filter(|a| !a.is_empty());
         let agent = match &wanted {
             Some(name) => self.agents.named(name),
-            None => self.agents.route(&task.question.text),
+            None => self.agents.route(&task.question.text, state.history.newest_first()),
         };
         let agent_name = wanted.unwrap_or_else(|| Arc::clone(&agent.name));
         if let Some(current) = &mut state.current {

@@ -5,7 +5,7 @@
 mod shop;
 mod task;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_lc_rs::rand;
@@ -49,7 +49,7 @@ const ID_BYTES: usize = 16;
 /// See the module.
 pub struct Workshop {
     settings: Settings,
-    registry: Arc<Registry>,
+    registry: OnceLock<Arc<Registry>>,
     metrics: Arc<WorkMetrics>,
     shop: Mutex<Shop<Sink>>,
 }
@@ -59,15 +59,21 @@ fn millis(time: Duration) -> u64 {
 }
 
 impl Workshop {
-    /// A workshop that gives notice by the topics of `registry`.
-    pub fn new(settings: Settings, registry: Arc<Registry>, metrics: Arc<WorkMetrics>) -> Self {
+    /// A workshop in which nothing waits.
+    pub fn new(settings: Settings) -> Self {
         let shop = Mutex::new(Shop::new(millis(settings.lease)));
-        Self { settings, registry, metrics, shop }
+        Self { settings, registry: OnceLock::new(), metrics: Arc::default(), shop }
     }
 
-    /// Whoever answers for an agent by the workers of `queue`.
-    pub fn responder(self: &Arc<Self>, queue: &str) -> QueueOf {
-        QueueOf { workshop: Arc::clone(self), queue: queue.into() }
+    /// Gives notice by the topics of `registry` from now on.
+    pub fn notify_through(&self, registry: Arc<Registry>) {
+        // A second one would be a mistake of the composition root, and change nothing.
+        let _second = self.registry.set(registry);
+    }
+
+    /// Those who take jobs from `queue`.
+    pub fn queue(self: &Arc<Self>, queue: &str) -> Workers {
+        Workers { workshop: Arc::clone(self), queue: queue.into() }
     }
 
     /// What is counted.
@@ -83,9 +89,8 @@ impl Workshop {
         self.metrics.connected.set(connected as u64);
         let is_news = is_news || shop.has_work(queue);
         drop(shop);
-        if is_news && let Some(topic) = self.registry.find(&topic(queue)) {
-            topic.notify(Vec::new());
-        }
+        let found = self.registry.get().filter(|_| is_news).and_then(|all| all.find(&topic(queue)));
+        found.into_iter().for_each(|topic| topic.notify(Vec::new()));
     }
 
     /// Puts a question into a queue.
@@ -307,8 +312,8 @@ impl work::Workshop for Workshop {
     }
 }
 
-/// Answers by the workers of one queue.
-pub struct QueueOf {
+/// Answers by whoever takes jobs from one queue.
+pub struct Workers {
     workshop: Arc<Workshop>,
     queue: Arc<str>,
 }
@@ -323,7 +328,7 @@ impl Drop for Entered<'_> {
     }
 }
 
-impl Responder for QueueOf {
+impl Responder for Workers {
     fn kind(&self) -> &'static str {
         "worker"
     }

@@ -1,7 +1,7 @@
 //! One question on its way through workers: whose it is, for how long, and which number is next. Told the time, never asks for it.
 
-use crate::dialect::work::{Refused, Said, Told};
 use crate::dialect::sessions::Step;
+use crate::dialect::work::{Refused, Said, Told};
 use crate::respond::sink::Held;
 use crate::respond::{Failure, Finish};
 
