@@ -3,7 +3,11 @@
 //! A shard is the only writer of its counters, so that counting is a relaxed load and store on a line that
 //! no other core writes; totals are made when somebody asks.
 
+mod work;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+pub use work::WorkMetrics;
 
 /// A number with one writer at a time, or where a lost update between two writers is excluded by `add`.
 #[derive(Debug, Default)]
@@ -384,25 +388,4 @@ pub struct SessionMetrics {
     pub cancelled: Counter,
     /// Pieces of answers.
     pub tokens: Counter,
-}
-
-/// What is counted about the jobs of workers.
-#[derive(Debug, Default)]
-pub struct WorkMetrics {
-    /// Workers that are connected.
-    pub connected: Counter,
-    /// Questions that wait for a worker.
-    pub waiting: Counter,
-    /// That are a worker's now.
-    pub leased: Counter,
-    /// Questions that workers have answered.
-    pub answered: Counter,
-    /// That were not answered.
-    pub failed: Counter,
-    /// Jobs whose worker was lost.
-    pub lost: Counter,
-    /// Questions that were given to another worker.
-    pub retried: Counter,
-    /// Messages of workers that had been taken before.
-    pub repeated: Counter,
 }
