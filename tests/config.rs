@@ -128,6 +128,10 @@ fn agents_have_the_order_of_the_file_and_take_the_place_of_the_defaults() {
     assert!(problems("[agents.a]\nkeyword = []").contains("did you mean `keywords`?"));
     assert!(problems("[agents.\"\"]").contains("is no name"));
     assert!(problems("[agents]\na = 1").contains("m.toml:2: write a table: [agents.\"a\"]"));
+    assert!(
+        problems("[respond]\nwords_per_second = 1001")
+            .starts_with("m.toml:2: words_per_second: at most 1000")
+    );
     assert!(problems("agents = 1").contains("[agents.\"name\"]"));
     assert!(problems("[agents.a]\nresponder = \"me\"").contains("\"none\" \"default\""));
 }

@@ -36,7 +36,7 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
     let channels = Channels::resolve(&mut reader(&raw.take("channels"), &mut problems), &Channels::default());
     let analysis = Analysis::resolve(&mut reader(&raw.take("analysis"), &mut problems), &Analysis::default());
     let sessions = Sessions::resolve(&mut reader(&raw.take("sessions"), &mut problems), &Sessions::default());
-    let respond = Respond::resolve(&mut reader(&raw.take("respond"), &mut problems), &Respond::default());
+    let respond = Respond::read(&raw.take("respond"), &mut problems);
     let agents = Agents::read(&raw.agents, &mut problems);
     let worker = Worker::resolve(&mut reader(&raw.take("worker"), &mut problems), &Worker::default());
     let auth = auth(&raw.take("auth"), &mut problems);

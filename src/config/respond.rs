@@ -6,9 +6,9 @@ use super::choice::{MaybeResponder, Responder};
 use super::kind::{Count, File, Text};
 use super::lists::{MaybeText, Texts};
 use super::problem::{Origin, Problems};
-use super::raw::{Headed, Reader};
+use super::raw::{Headed, Reader, Section};
 use super::section::section;
-use crate::limits::{AGENT_NAME_BYTES_MAX, AGENTS_MAX};
+use crate::limits::{AGENT_NAME_BYTES_MAX, AGENTS_MAX, WORDS_PER_SECOND_MAX};
 
 section! {
     /// Who answers questions.
@@ -40,116 +40,53 @@ section! {
     }
 }
 
+impl Respond {
+    pub(super) fn read(said: &Section, problems: &mut Problems) -> Self {
+        let respond = Self::resolve(&mut Reader { section: said, problems }, &Self::default());
+        if respond.words_per_second > WORDS_PER_SECOND_MAX {
+            let origin = said.origin("words_per_second").cloned().unwrap_or(Origin::Nowhere);
+            let rule = format!("words_per_second: at most {WORDS_PER_SECOND_MAX}, or 0 for no pace");
+            problems.push(origin, rule);
+        }
+        respond
+    }
+}
+
 /// All agents by name, in the order of the file: of two that a question is for equally, it is for the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agents(pub Vec<(String, Agent)>);
 
-/// Specialists of a car, who stand in for agents until others are named.
-const DEFAULTS: [(&str, &str, &[&str]); 3] = [
-    (
+/// Specialists of a car, who stand in for agents until others are named: name, description and keywords.
+const DEFAULTS: [[&str; 3]; 3] = [
+    [
         "specs",
         "Technical questions: engine, power, consumption, dimensions, weights, tyres",
-        &[
-            "engine",
-            "motor",
-            "power",
-            "horsepower",
-            "hp",
-            "kw",
-            "torque",
-            "speed",
-            "acceleration",
-            "displacement",
-            "consumption",
-            "emission",
-            "fuel tank",
-            "capacity",
-            "size",
-            "dimension",
-            "length",
-            "width",
-            "height",
-            "weight",
-            "payload",
-            "towing",
-            "boot",
-            "range",
-            "tyre pressure",
-            "specification",
-            "spec",
-            "technical",
-        ],
-    ),
-    (
+        "engine, motor, power, horsepower, hp, kw, torque, speed, acceleration, displacement, \
+         consumption, emission, fuel tank, capacity, size, dimension, length, width, height, weight, \
+         payload, towing, boot, range, tyre pressure, tire pressure, specification, spec, technical",
+    ],
+    [
         "maintenance",
         "Appointments, service, inspections and what is to be replaced when",
-        &[
-            "appointment",
-            "book",
-            "booking",
-            "reschedule",
-            "service",
-            "servicing",
-            "maintenance",
-            "inspection",
-            "interval",
-            "schedule",
-            "workshop",
-            "oil change",
-            "change the oil",
-            "replace",
-            "replacement",
-            "how often",
-            "warranty",
-            "filter",
-            "brake pad",
-            "brake fluid",
-            "wiper blade",
-        ],
-    ),
-    (
+        "appointment, book, booking, reschedule, service, servicing, maintenance, inspection, \
+         interval, schedule, workshop, oil change, change the oil, replace, replacement, how often, \
+         warranty, filter, brake pad, brake fluid, wiper blade",
+    ],
+    [
         "troubleshooting",
         "Diagnostics: faults, warning lights, noises, and a car that does not start",
-        &[
-            "problem",
-            "fault",
-            "broken",
-            "breakdown",
-            "error",
-            "warning",
-            "warning light",
-            "lamp",
-            "flashing",
-            "blinking",
-            "noise",
-            "smoke",
-            "smell",
-            "leak",
-            "won't start",
-            "not start",
-            "not starting",
-            "overheating",
-            "overheat",
-            "stall",
-            "vibration",
-            "vibrate",
-            "diagnose",
-            "diagnostic",
-            "dead",
-            "flat battery",
-            "flat tyre",
-            "puncture",
-            "jump start",
-            "wrong",
-        ],
-    ),
+        "problem, fault, broken, breakdown, error, warning, warning light, lamp, flashing, blinking, \
+         noise, smoke, smell, leak, won't start, not start, not starting, overheating, overheat, \
+         stall, vibration, vibrate, diagnose, diagnostic, dead, flat battery, flat tyre, flat tire, \
+         puncture, jump start, wrong",
+    ],
 ];
 
 impl Default for Agents {
     fn default() -> Self {
-        let agent = |&(name, description, keywords): &(&str, &str, &[&str])| {
-            let keywords = keywords.iter().map(|word| (*word).into()).collect();
-            (name.into(), Agent { description: description.to_owned(), keywords, ..Agent::default() })
+        let agent = |&[name, description, keywords]: &[&str; 3]| {
+            let keywords = keywords.split(", ").map(str::to_owned).collect();
+            (name.into(), Agent { description: description.into(), keywords, ..Agent::default() })
         };
         Self(DEFAULTS.iter().map(agent).collect())
     }

@@ -1,11 +1,13 @@
 //! The words of a text, as far as they say what it is about.
 
 /// Words of questions that say nothing about what is asked.
-const COMMON: &str = "a about after all also am an and any are as at be been but by can could did do does doesn for from give \
-    good had has have hello help hers hi his how i if in into is isn it its just know let like ll many may me might much must my \
-    need no of off on or our out please s should show so some t tell than thank thanks that the their them then there these \
-    they this those to too up us use ve very want was we were what when where whether which while who whom whose why will with \
-    won would you your";
+const COMMON: &str = "a about after all also am an and any anything are as at be been big but by can could did do does \
+    doesn exactly for from get give good got had happen happens has have hello help hers hi his how i if \
+    in into is isn it its just kind know large let like ll many may me mean means might much must my \
+    need no of off often on or our out please quite really s should show so some someone something sort t take \
+    takes tell than thank thanks that the their them then there these they this those to told too up us \
+    use used uses ve very want was we were what when where whether which while who whom whose why will \
+    with won would you your";
 
 /// The words of `text` in lower case; an apostrophe does not end one.
 pub fn words(text: &str) -> impl Iterator<Item = String> {

@@ -23,7 +23,7 @@ use crate::ingest::{Pace, sqlite};
 use crate::limits::{OUTBOX_BYTES_MAX, RETRY_AFTER_SECONDS};
 use crate::metrics::LimitMetrics;
 use crate::respond::worker::Workshop;
-use crate::respond::{self, Agent, Agents, Responder};
+use crate::respond::{self, Agent, Agents, Corpus, Embedded, Responder};
 
 fn millis(time: Duration) -> u64 {
     time.as_millis() as u64
@@ -156,26 +156,49 @@ pub fn workshop(config: &Config) -> Arc<Workshop> {
 /// Who answers.
 ///
 /// # Errors
-/// The queue of an agent has no name that workers could use.
+/// The documents cannot be read, or the queue of an agent has no name that workers could use.
 pub fn agents(config: &Config, workshop: &Arc<Workshop>) -> anyhow::Result<Agents> {
-    let agent = |name: &str, said: &config::Agent| -> anyhow::Result<Arc<Agent>> {
-        let responder = responder(config, (name, said), workshop)?;
-        let (description, keywords) = (said.description.clone(), said.keywords.clone());
-        Ok(Arc::new(Agent { name: name.into(), description, keywords, responder }))
-    };
-    let all = config.agents.0.iter().map(|(name, said)| agent(name, said)).collect::<Result<_, _>>()?;
-    Ok(Agents::new(all, agent(&config.respond.agent, &config::Agent::default())?))
+    let mut responders = Responders { config, workshop, corpus: None };
+    let all = config.agents.0.iter().map(|(name, said)| responders.agent(name, said));
+    let all = all.collect::<anyhow::Result<_>>()?;
+    Ok(Agents::new(all, responders.agent(&config.respond.agent, &config::Agent::default())?))
 }
 
-fn responder(
-    config: &Config,
-    (name, said): (&str, &config::Agent),
-    workshop: &Arc<Workshop>,
-) -> anyhow::Result<Arc<dyn Responder>> {
-    Ok(match said.responder.unwrap_or(config.respond.responder) {
-        config::Responder::Worker => Arc::new(workshop.queue(queue(name, said)?)),
-        _ => Arc::new(respond::Nobody),
-    })
+/// Makes responders; what several of them need is made once.
+struct Responders<'a> {
+    config: &'a Config,
+    workshop: &'a Arc<Workshop>,
+    corpus: Option<Corpus>,
+}
+
+impl Responders<'_> {
+    fn agent(&mut self, name: &str, said: &config::Agent) -> anyhow::Result<Arc<Agent>> {
+        let responder = self.responder(name, said)?;
+        let (description, keywords) = (said.description.clone(), said.keywords.clone());
+        Ok(Arc::new(Agent { name: name.into(), description, keywords, responder }))
+    }
+
+    fn responder(&mut self, name: &str, said: &config::Agent) -> anyhow::Result<Arc<dyn Responder>> {
+        let words_per_second = self.config.respond.words_per_second as u32;
+        Ok(match said.responder.unwrap_or(self.config.respond.responder) {
+            config::Responder::Embedded => Arc::new(Embedded::new(self.corpus()?, words_per_second)),
+            config::Responder::Worker => Arc::new(self.workshop.queue(queue(name, said)?)),
+            config::Responder::Openai | config::Responder::None => Arc::new(respond::Nobody),
+        })
+    }
+
+    /// The documents that answers rest on.
+    fn corpus(&mut self) -> anyhow::Result<Corpus> {
+        if let Some(corpus) = &self.corpus {
+            return Ok(corpus.clone());
+        }
+        let folder = &self.config.respond.documents;
+        let given = (!folder.as_os_str().is_empty()).then_some(&**folder);
+        let corpus = Corpus::start(given).with_context(|| {
+            format!("cannot read the documents of respond.documents ({})", folder.display())
+        })?;
+        Ok(self.corpus.insert(corpus).clone())
+    }
 }
 
 /// The queue of an agent: what is said, or its name.

@@ -60,7 +60,8 @@ impl Server {
     /// Opens the listeners and starts the shards. Must be called within a runtime.
     ///
     /// # Errors
-    /// An address cannot be listened on, a key of tokens is missing, or the system has no descriptors or threads left.
+    /// An address cannot be listened on, a key of tokens is missing, the documents of answers cannot be read, or the system has no
+    /// descriptors or threads left.
     pub fn bind(config: Config) -> anyhow::Result<Self> {
         let workshop = assembly::workshop(&config);
         let agents = assembly::agents(&config, &workshop)?;
@@ -70,7 +71,7 @@ impl Server {
     /// The same with `agents` to answer questions, for programs that bring their own.
     ///
     /// # Errors
-    /// As [`Self::bind`].
+    /// As [`Self::bind`], the documents apart.
     pub fn bind_with(config: Config, agents: Agents) -> anyhow::Result<Self> {
         let workshop = assembly::workshop(&config);
         Self::start(config, agents, workshop)
