@@ -1,6 +1,12 @@
 //! Every bound of the server, named. A number that limits what a peer can cause stands here and nowhere else;
 //! those that an operator may change are the defaults of the configuration.
 
+mod models;
+mod work;
+
+pub use models::*;
+pub use work::*;
+
 /// Longest topic name, bytes.
 pub const TOPIC_NAME_BYTES_MAX: usize = 255;
 /// Longest event type, id, key and idempotency key, bytes.
@@ -273,6 +279,8 @@ pub const REVOCATION_SECONDS: u64 = 86_400;
 pub const REVOCATION_SECONDS_MAX: u64 = 366 * 86_400;
 /// Longest body of a request about revocations, bytes.
 pub const REVOCATION_BYTES_MAX: usize = 4 << 10;
+/// What a connection that the server itself makes reads ahead, and the longest head of an answer there, bytes.
+pub const CLIENT_BUFFER_BYTES_MAX: usize = 64 << 10;
 /// Tokens that wait until somebody else has been asked.
 pub const QUESTIONS_MAX: usize = 1024;
 /// Time that a server that is asked for keys has, milliseconds.
@@ -409,23 +417,3 @@ pub const CANDIDATES_MAX: usize = 16;
 pub const WORD_COUNT_MAX: usize = 1_000;
 /// Passages that an answer quotes.
 pub const QUOTES_MAX: usize = 3;
-/// Time for which a job is a worker's from its last sign of life on, seconds (default).
-pub const WORKER_LEASE_SECONDS: u64 = 30;
-/// Workers that a question is given to in turn (default).
-pub const WORKER_ATTEMPTS: usize = 3;
-/// Questions of a queue that wait for a worker (default).
-pub const WORKER_QUEUE_JOBS: usize = 1_000;
-/// Time for which a question waits for a worker, seconds (default).
-pub const WORKER_WAIT_SECONDS: u64 = 60;
-/// Longest name of a worker, bytes.
-pub const WORKER_NAME_BYTES_MAX: usize = 128;
-/// Jobs that one worker can have at a time.
-pub const WORKER_CAPACITY_MAX: usize = 1_000;
-/// Jobs of which a connection remembers that its worker was told of their end.
-pub const WORKER_OVER_MAX: usize = 64;
-/// Sources that an answer names.
-pub const ANSWER_SOURCES_MAX: usize = 64;
-/// Longest name of a source, bytes.
-pub const ANSWER_SOURCE_BYTES_MAX: usize = 1_024;
-/// Longest explanation of why there is no answer, bytes.
-pub const FAILURE_BYTES_MAX: usize = 1_024;

@@ -8,6 +8,7 @@ use super::choice::{LogFormat, MaybeRole, Refuse, Role, SkipTo, SlowPolicy};
 use super::credentials::{Auth, Jwt, Webhook};
 use super::key::KeyHash;
 use super::kind::{Addresses, Bytes, Count, Listen, Millis, Patterns, Seconds, Switch, Text};
+use super::openai::OpenAi;
 use super::pattern::Pattern;
 use super::protocols::{Analysis, Channels, Events, Stream};
 use super::proxy::Proxy;
@@ -15,6 +16,7 @@ use super::respond::{Agent, Respond};
 use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, RootGrants};
 use super::section::{Setting, section};
 use super::sessions::Sessions;
+use super::tools::Tool;
 use super::worker::Worker;
 use crate::limits;
 
@@ -177,6 +179,8 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         Sessions::SETTINGS,
         Respond::SETTINGS,
         Agent::SETTINGS,
+        OpenAi::SETTINGS,
+        Tool::SETTINGS,
         Worker::SETTINGS,
         Auth::SETTINGS,
         Jwt::SETTINGS,

@@ -10,6 +10,7 @@ mod corpus;
 mod desk;
 mod embedded;
 mod events;
+pub mod openai;
 mod sink;
 mod talk;
 mod turn;

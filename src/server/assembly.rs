@@ -4,8 +4,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-
 use crate::config::{self, Analysis, Config};
 use crate::delivery::shard::Settings;
 use crate::dialect::Linger;
@@ -17,13 +15,13 @@ use crate::dialect::refuse::Refuse;
 use crate::dialect::sessions::Sessions;
 use crate::dialect::stream::{self, Streams};
 use crate::dialect::work::{self, Work};
-use crate::engine::name::{Pattern, validate};
+use crate::engine::name::Pattern;
 use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPolicy};
 use crate::ingest::{Pace, sqlite};
 use crate::limits::{OUTBOX_BYTES_MAX, RETRY_AFTER_SECONDS};
 use crate::metrics::LimitMetrics;
+use crate::respond;
 use crate::respond::worker::Workshop;
-use crate::respond::{self, Agent, Agents, Corpus, Embedded, Responder};
 
 fn millis(time: Duration) -> u64 {
     time.as_millis() as u64
@@ -139,75 +137,6 @@ pub fn desk(config: &Config) -> respond::Settings {
         history_turns: said.history_turns,
         history_bytes: said.history_bytes,
     }
-}
-
-/// Where questions wait for workers.
-pub fn workshop(config: &Config) -> Arc<Workshop> {
-    let said = &config.worker;
-    Arc::new(Workshop::new(respond::worker::Settings {
-        lease: said.lease_seconds,
-        retries: said.on_lost == config::OnLost::Retry,
-        attempts: said.attempts,
-        queue_jobs: said.queue_jobs,
-        wait: said.wait_seconds,
-    }))
-}
-
-/// Who answers.
-///
-/// # Errors
-/// The documents cannot be read, or the queue of an agent has no name that workers could use.
-pub fn agents(config: &Config, workshop: &Arc<Workshop>) -> anyhow::Result<Agents> {
-    let mut responders = Responders { config, workshop, corpus: None };
-    let all = config.agents.0.iter().map(|(name, said)| responders.agent(name, said));
-    let all = all.collect::<anyhow::Result<_>>()?;
-    Ok(Agents::new(all, responders.agent(&config.respond.agent, &config::Agent::default())?))
-}
-
-/// Makes responders; what several of them need is made once.
-struct Responders<'a> {
-    config: &'a Config,
-    workshop: &'a Arc<Workshop>,
-    corpus: Option<Corpus>,
-}
-
-impl Responders<'_> {
-    fn agent(&mut self, name: &str, said: &config::Agent) -> anyhow::Result<Arc<Agent>> {
-        let responder = self.responder(name, said)?;
-        let (description, keywords) = (said.description.clone(), said.keywords.clone());
-        Ok(Arc::new(Agent { name: name.into(), description, keywords, responder }))
-    }
-
-    fn responder(&mut self, name: &str, said: &config::Agent) -> anyhow::Result<Arc<dyn Responder>> {
-        let words_per_second = self.config.respond.words_per_second as u32;
-        Ok(match said.responder.unwrap_or(self.config.respond.responder) {
-            config::Responder::Embedded => Arc::new(Embedded::new(self.corpus()?, words_per_second)),
-            config::Responder::Worker => Arc::new(self.workshop.queue(queue(name, said)?)),
-            config::Responder::Openai | config::Responder::None => Arc::new(respond::Nobody),
-        })
-    }
-
-    /// The documents that answers rest on.
-    fn corpus(&mut self) -> anyhow::Result<Corpus> {
-        if let Some(corpus) = &self.corpus {
-            return Ok(corpus.clone());
-        }
-        let folder = &self.config.respond.documents;
-        let given = (!folder.as_os_str().is_empty()).then_some(&**folder);
-        let corpus = Corpus::start(given).with_context(|| {
-            format!("cannot read the documents of respond.documents ({})", folder.display())
-        })?;
-        Ok(self.corpus.insert(corpus).clone())
-    }
-}
-
-/// The queue of an agent: what is said, or its name.
-fn queue<'a>(name: &'a str, said: &'a config::Agent) -> anyhow::Result<&'a str> {
-    let queue = if said.queue.is_empty() { name } else { &said.queue };
-    validate(&work::topic(queue)).with_context(|| {
-        format!("workers cannot take jobs from a queue called {queue:?}; set agents.{name:?}.queue to A-Z a-z 0-9 _ - and dots")
-    })?;
-    Ok(queue)
 }
 
 /// The namespaces of topics, with those that protocols bring along.

@@ -14,11 +14,13 @@ mod consult;
 mod credentials;
 mod dialects;
 mod history;
+mod models;
 mod node;
 mod patient;
 mod proxies;
 mod publish;
 mod query;
+mod responders;
 mod routes;
 mod socket;
 mod streams;
@@ -63,8 +65,8 @@ impl Server {
     /// An address cannot be listened on, a key of tokens is missing, the documents of answers cannot be read, or the system has no
     /// descriptors or threads left.
     pub fn bind(config: Config) -> anyhow::Result<Self> {
-        let workshop = assembly::workshop(&config);
-        let agents = assembly::agents(&config, &workshop)?;
+        let workshop = responders::workshop(&config);
+        let agents = responders::agents(&config, &workshop)?;
         Self::start(config, agents, workshop)
     }
 
@@ -73,7 +75,7 @@ impl Server {
     /// # Errors
     /// As [`Self::bind`], the documents apart.
     pub fn bind_with(config: Config, agents: Agents) -> anyhow::Result<Self> {
-        let workshop = assembly::workshop(&config);
+        let workshop = responders::workshop(&config);
         Self::start(config, agents, workshop)
     }
 
