@@ -6,8 +6,10 @@ mod sessions;
 pub use sessions::*;
 
 mod models;
+mod work;
 
 pub use models::*;
+pub use work::*;
 
 /// Longest topic name, bytes.
 pub const TOPIC_NAME_BYTES_MAX: usize = 255;

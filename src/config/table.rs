@@ -17,6 +17,7 @@ use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, RootGrants};
 use super::section::{Setting, section};
 use super::sessions::Sessions;
 use super::tools::Tool;
+use super::worker::Worker;
 use crate::limits;
 
 section! {
@@ -182,6 +183,7 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         Agent::SETTINGS,
         OpenAi::SETTINGS,
         Tool::SETTINGS,
+        Worker::SETTINGS,
         Auth::SETTINGS,
         Jwt::SETTINGS,
         Webhook::SETTINGS,
