@@ -2,6 +2,7 @@
 //! value, resolved and checked together. One table (`table`) names the settings for the file, the flags, the environment
 //! and the documentation. Never reads a clock, opens a socket or holds a secret: keys are known by their hashes.
 
+mod blobs;
 mod choice;
 mod credentials;
 mod key;
@@ -23,6 +24,7 @@ mod units;
 
 use std::path::PathBuf;
 
+pub use blobs::Blobs;
 pub use choice::{
     Algorithm, Asked, ForwardedHeader, LogFormat, ProxyProtocol, Refuse, Role, SkipTo, SlowPolicy,
 };
@@ -63,6 +65,8 @@ pub struct Config {
     pub analysis: Analysis,
     /// Questions that are answered.
     pub sessions: Sessions,
+    /// Blobs.
+    pub blobs: Blobs,
     /// The backend that is asked.
     pub webhook: Webhook,
     /// What roles may do.

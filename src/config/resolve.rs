@@ -2,6 +2,7 @@
 //! setting is its kind's. Never opens, connects or looks anything up.
 
 use super::Config;
+use super::blobs::Blobs;
 use super::choice::ProxyProtocol;
 use super::credentials::{Auth, Jwt, Webhook};
 use super::namespaces::Namespaces;
@@ -34,6 +35,7 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
     let channels = Channels::resolve(&mut reader(&raw.take("channels"), &mut problems), &Channels::default());
     let analysis = Analysis::resolve(&mut reader(&raw.take("analysis"), &mut problems), &Analysis::default());
     let sessions = Sessions::resolve(&mut reader(&raw.take("sessions"), &mut problems), &Sessions::default());
+    let blobs = Blobs::resolve(&mut reader(&raw.take("blobs"), &mut problems), &Blobs::default());
     let auth = auth(&raw.take("auth"), &mut problems);
     let jwt = jwt(&raw.take("jwt"), &mut problems);
     let webhook = Webhook::resolve(&mut reader(&raw.take("webhook"), &mut problems), &Webhook::default());
@@ -56,6 +58,7 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
         channels,
         analysis,
         sessions,
+        blobs,
         auth,
         jwt,
         webhook,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::admission::Admission;
@@ -11,6 +12,7 @@ use super::authority::{Authority, Chores};
 use super::proxies::Proxies;
 use crate::admin::metrics::Sources;
 use crate::auth::{Identity, Origins};
+use crate::blobs::Blobs;
 use crate::config::Config;
 use crate::delivery::shard::Shared;
 use crate::delivery::{Clock, Shards};
@@ -49,6 +51,8 @@ pub struct Node {
     pub protocols: Arc<Protocols>,
     /// Who answers questions.
     pub desk: Arc<Desk>,
+    /// What was uploaded.
+    pub blobs: Arc<Blobs>,
     /// What publishing counts.
     pub publish_metrics: Arc<PublishMetrics>,
     /// What the SQLite source counts.
@@ -74,6 +78,7 @@ impl Node {
         let clock = Clock::start();
         let first_epoch = clock.now().unix_ms / 1000 * EPOCHS_PER_SECOND;
         let registry = Registry::new(assembly::namespaces(&config), config.limits.topics, first_epoch);
+        let blobs = Blobs::open(config.blobs.clone()).context("blobs.folder cannot be used")?;
         let (registry, counts) = (Arc::new(registry), Arc::new(Counts::default()));
         let desk = Arc::new(Desk::new(
             assembly::desk(&config),
@@ -112,6 +117,7 @@ impl Node {
             limits,
             protocols,
             desk,
+            blobs: Arc::new(blobs),
             nobody: Arc::new(Identity::nobody()),
             waiting: Semaphore::new(config.limits.waiting_reads),
             registry,
@@ -145,6 +151,7 @@ impl Node {
             auth: Arc::clone(self.authority.metrics()),
             limits: Arc::clone(&self.limits),
             sqlite: Arc::clone(&self.sqlite_metrics),
+            blobs: Arc::clone(self.blobs.metrics()),
             topics: self.registry.len() as u64,
             connections: self.admission.connections() as u64,
         }
