@@ -1,6 +1,12 @@
 //! Every bound of the server, named. A number that limits what a peer can cause stands here and nowhere else;
 //! those that an operator may change are the defaults of the configuration.
 
+mod blobs;
+mod models;
+
+pub use blobs::*;
+pub use models::*;
+
 /// Longest topic name, bytes.
 pub const TOPIC_NAME_BYTES_MAX: usize = 255;
 /// Longest event type, id, key and idempotency key, bytes.
@@ -273,6 +279,8 @@ pub const REVOCATION_SECONDS: u64 = 86_400;
 pub const REVOCATION_SECONDS_MAX: u64 = 366 * 86_400;
 /// Longest body of a request about revocations, bytes.
 pub const REVOCATION_BYTES_MAX: usize = 4 << 10;
+/// What a connection that the server itself makes reads ahead, and the longest head of an answer there, bytes.
+pub const CLIENT_BUFFER_BYTES_MAX: usize = 64 << 10;
 /// Tokens that wait until somebody else has been asked.
 pub const QUESTIONS_MAX: usize = 1024;
 /// Time that a server that is asked for keys has, milliseconds.
@@ -318,36 +326,6 @@ pub const REFUSED_LINGER_MS: u64 = 1_000;
 pub const DISCARD_BYTES_MAX: usize = 1 << 20;
 /// And for how long, milliseconds.
 pub const DISCARD_MS: u64 = 1_000;
-/// Largest blob, bytes (default).
-pub const BLOB_BYTES_MAX: usize = 256 << 20;
-/// Bytes of all blobs (default).
-pub const BLOBS_BYTES: usize = 4 << 30;
-/// Bytes of the blobs of one user (default).
-pub const BLOBS_BYTES_PER_USER: usize = 1 << 30;
-/// Blobs (default).
-pub const BLOBS_MAX: usize = 10_000;
-/// Blobs of one user (default).
-pub const BLOBS_PER_USER: usize = 1_000;
-/// Time for which a blob is kept, seconds (default).
-pub const BLOB_KEEP_SECONDS: u64 = 86_400;
-/// Time within which an upload must go on, seconds (default).
-pub const BLOB_IDLE_SECONDS: u64 = 30;
-/// Bytes that an upload must bring each second, on average over that time (default).
-pub const BLOB_LEAST_BYTES_PER_SECOND: usize = 128;
-/// Uploads and downloads at the same time (default).
-pub const BLOB_TRANSFERS: usize = 256;
-/// Those of one user (default).
-pub const BLOB_TRANSFERS_PER_USER: usize = 32;
-/// Bytes of a blob that are read at a time.
-pub const BLOB_CHUNK_BYTES: usize = 64 << 10;
-/// A blob takes up as many of these as it needs, and at least one, bytes: what a file takes on a disk.
-pub const BLOB_BLOCK_BYTES: u64 = 4 << 10;
-/// Longest id of a blob, bytes.
-pub const BLOB_ID_BYTES_MAX: usize = 128;
-/// Longest media type of a blob, bytes.
-pub const BLOB_TYPE_BYTES_MAX: usize = 255;
-/// Private folders that are tried before a server without a folder for its blobs gives up.
-pub const BLOB_FOLDERS_TRIED: usize = 8;
 /// Bytes of an answer for each of which its client has `timing.write_seconds`.
 pub const ANSWER_PIECE_BYTES: usize = 64 << 10;
 /// Longest segment of a topic that is the name of a user; longer ones are hashed.
@@ -378,11 +356,27 @@ pub const SESSION_IDLE_SECONDS: u64 = 3_600;
 pub const HISTORY_TURNS: usize = 20;
 /// Their bytes (default).
 pub const HISTORY_BYTES: usize = 64 << 10;
+/// Agents that the configuration may name.
+pub const AGENTS_MAX: usize = 100;
+/// Longest name of an agent, bytes.
+pub const AGENT_NAME_BYTES_MAX: usize = 128;
 /// Attachments of one question or post.
 pub const ATTACHMENTS_MAX: usize = 16;
 /// Events that a session's topic keeps (default): two of the longest answers, with what surrounds them.
 pub const SESSION_RETAIN_EVENTS: usize = 2 * ANSWER_TOKENS_MAX + 1_024;
 
+/// Events of a session that are looked at to put together what an answer has said.
+pub const SESSION_TEXT_LOOKS_MAX: usize = 1 << 16;
+/// Bytes of what an answer has said that are put together, as JSON, in which a character may take six.
+pub const SESSION_TEXT_BYTES_MAX: usize = 4 << 20;
+/// Answers that a thread remembers put together: twice this at most.
+pub const SESSION_TEXTS_REMEMBERED: usize = 4_096;
+/// Their bytes, and those of the places of their pieces: twice this at most.
+pub const SESSION_TEXTS_BYTES: usize = 16 << 20;
+
+const _: () = assert!(6 * ANSWER_BYTES_MAX <= SESSION_TEXT_BYTES_MAX, "an answer can be put together");
+// Each piece has its place, which is 8 B; what grows has up to twice the room it needs.
+const _: () = assert!(2 * (SESSION_TEXT_BYTES_MAX + 8 * SESSION_TEXT_LOOKS_MAX) <= SESSION_TEXTS_BYTES);
 const _: () = assert!(
     SESSIONS_TOPIC_BYTES + OWN_SEGMENT_BYTES_MAX + SESSION_ID_BYTES_MAX <= TOPIC_NAME_BYTES_MAX,
     "a session's topic has a name"
@@ -391,3 +385,37 @@ const _: () = assert!(
 const SESSIONS_TOPIC_BYTES: usize = 10;
 /// Time after which an event that a topic does not take is offered again, milliseconds, where the topic does not say.
 pub const POSTS_RETRY_MS: u64 = 100;
+/// Words that the embedded responder may be told to say in a second: timers have milliseconds.
+pub const WORDS_PER_SECOND_MAX: usize = 1_000;
+/// Documents that answers rest on.
+pub const CORPUS_FILES_MAX: usize = 10_000;
+/// Their bytes together; in memory, with what they are found by, about three times that.
+pub const CORPUS_BYTES_MAX: usize = 64 << 20;
+/// Files and folders that are looked at for documents.
+pub const CORPUS_ENTRIES_MAX: usize = 100_000;
+/// Folders within folders in which documents may lie.
+pub const CORPUS_DEPTH_MAX: usize = 8;
+/// Files left out of the documents that are named in the log; of further ones only the number.
+pub const CORPUS_COMPLAINTS_MAX: usize = 20;
+/// Largest document, bytes.
+pub const DOCUMENT_BYTES_MAX: usize = 1 << 20;
+/// Passages that documents are cut into, together; what is beyond is left out and reported.
+pub const PASSAGES_MAX: usize = 200_000;
+/// Up to this many bytes, paragraphs under one heading make one passage.
+pub const PASSAGE_BYTES_WANTED: usize = 700;
+/// Longest passage; a longer paragraph is cut.
+pub const PASSAGE_BYTES_MAX: usize = 1_200;
+/// Longest heading that is kept, bytes.
+pub const HEADING_BYTES_MAX: usize = 200;
+/// Questions that wait for passages; whoever asks more waits before.
+pub const SEARCHES_WAITING_MAX: usize = 256;
+/// Words of a question that are looked for, its own and those of earlier questions.
+pub const SEARCH_WORDS_MAX: usize = 32;
+/// Longest word that is looked for, bytes; of a longer one the beginning.
+pub const SEARCH_WORD_BYTES_MAX: usize = 64;
+/// Passages that are compared for an answer.
+pub const CANDIDATES_MAX: usize = 16;
+/// Passages in which a word is counted; one that is in more is as common as one that is in so many.
+pub const WORD_COUNT_MAX: usize = 1_000;
+/// Passages that an answer quotes.
+pub const QUOTES_MAX: usize = 3;

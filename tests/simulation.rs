@@ -19,6 +19,8 @@ mod check;
 mod client;
 #[path = "simulation/dialects.rs"]
 mod dialects;
+#[path = "simulation/ending.rs"]
+mod ending;
 #[path = "simulation/hearing.rs"]
 mod hearing;
 #[path = "simulation/lingering.rs"]

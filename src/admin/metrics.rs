@@ -7,7 +7,7 @@ use super::process;
 use super::prometheus::{Head, Kind, Page};
 use crate::metrics::{
     AuthMetrics, BlobMetrics, Counter, Eviction, GARBAGE, Histogram, HttpMetrics, LimitMetrics,
-    PublishMetrics, Refused, ShardMetrics, SqliteMetrics,
+    PublishMetrics, Refused, SessionMetrics, ShardMetrics, SqliteMetrics,
 };
 
 pub use super::prometheus::CONTENT_TYPE;
@@ -28,6 +28,10 @@ pub struct Sources {
     pub sqlite: Arc<SqliteMetrics>,
     /// Of blobs.
     pub blobs: Arc<BlobMetrics>,
+    /// Of sessions.
+    pub sessions: Arc<SessionMetrics>,
+    /// Sessions now, and their questions that are answered or wait to be.
+    pub sessions_now: (u64, u64),
     /// Topics now.
     pub topics: u64,
     /// Connections now.
@@ -107,6 +111,12 @@ const BLOBS: [(Head, Of<BlobMetrics>); 9] = [
     (("blobs_expired_total", Kind::Counter, "Blobs removed because their time was over."), |m| &m.expired),
 ];
 
+const SESSIONS: [(Head, Of<SessionMetrics>); 3] = [
+    (("sessions_opened_total", Kind::Counter, "Sessions opened."), |m| &m.opened),
+    (("session_turns_total", Kind::Counter, "Questions that were begun to be answered."), |m| &m.started),
+    (("session_tokens_total", Kind::Counter, "Pieces of answers."), |m| &m.tokens),
+];
+
 /// The text.
 pub fn render(sources: &Sources) -> String {
     let mut page = Page::default();
@@ -116,6 +126,7 @@ pub fn render(sources: &Sources) -> String {
     SQLITE.iter().for_each(|(head, of)| page.single(*head, of(&sources.sqlite).get()));
     BLOBS.iter().for_each(|(head, of)| page.single(*head, of(&sources.blobs).get()));
     SUMS.iter().for_each(|(head, of)| page.single(*head, sum(sources, of)));
+    sessions(sources, &mut page);
     evictions(sources, &mut page);
     credentials(&sources.auth, &mut page);
     limits(sources, &mut page);
@@ -141,6 +152,18 @@ fn node(sources: &Sources, page: &mut Page) {
         ("ring_garbage_bytes", Kind::Gauge, "Bytes of expired entries that readers may still see."),
         bytes,
     );
+}
+
+fn sessions(sources: &Sources, page: &mut Page) {
+    let (known, questions) = sources.sessions_now;
+    page.single(("sessions", Kind::Gauge, "Sessions now."), known);
+    page.single(("session_questions", Kind::Gauge, "Questions that are answered or wait to be."), questions);
+    let metrics = &*sources.sessions;
+    SESSIONS.iter().for_each(|(head, of)| page.single(*head, of(metrics).get()));
+    let ended = ("session_turns_ended_total", Kind::Counter, "Turns that are over.");
+    let outcomes =
+        [("answered", &metrics.answered), ("failed", &metrics.failed), ("cancelled", &metrics.cancelled)];
+    page.labelled(ended, "outcome", outcomes.map(|(label, count)| (label.to_owned(), count.get())));
 }
 
 fn evictions(sources: &Sources, page: &mut Page) {

@@ -9,6 +9,7 @@ mod key;
 mod kind;
 mod lists;
 mod namespaces;
+mod openai;
 mod pattern;
 mod print;
 mod problem;
@@ -16,31 +17,36 @@ mod protocols;
 mod proxy;
 mod raw;
 mod resolve;
+mod respond;
 mod roles;
 mod section;
 mod sessions;
 mod table;
+mod tools;
 mod units;
 
 use std::path::PathBuf;
 
 pub use blobs::Blobs;
 pub use choice::{
-    Algorithm, Asked, ForwardedHeader, LogFormat, ProxyProtocol, Refuse, Role, SkipTo, SlowPolicy,
+    Algorithm, Asked, ForwardedHeader, LogFormat, ProxyProtocol, Refuse, Responder, Role, SkipTo, SlowPolicy,
 };
 pub use credentials::{Auth, Jwt, Webhook};
 pub use key::KeyHash;
 pub use kind::Listen;
 pub use namespaces::Namespaces;
+pub use openai::OpenAi;
 pub use pattern::Pattern;
 pub use print::{key_to_toml, to_markdown, to_toml};
 pub use problem::{Origin, Problem, Problems};
 pub use protocols::{Analysis, Channels, Events, Stream};
 pub use proxy::{Network, Proxy};
+pub use respond::{Agent, Agents, Respond};
 pub use roles::{RoleGrants, Roles};
 pub use section::Setting;
 pub use sessions::Sessions;
 pub use table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
+pub use tools::{Tool, Tools};
 
 /// The configuration of a server: every value is there and they fit together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,6 +73,14 @@ pub struct Config {
     pub sessions: Sessions,
     /// Blobs.
     pub blobs: Blobs,
+    /// Who answers them.
+    pub respond: Respond,
+    /// Among whom they are divided.
+    pub agents: Agents,
+    /// Models that answer.
+    pub openai: OpenAi,
+    /// What they can have done.
+    pub tools: Tools,
     /// The backend that is asked.
     pub webhook: Webhook,
     /// What roles may do.

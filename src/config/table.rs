@@ -9,12 +9,15 @@ use super::choice::{LogFormat, MaybeRole, Refuse, Role, SkipTo, SlowPolicy};
 use super::credentials::{Auth, Jwt, Webhook};
 use super::key::KeyHash;
 use super::kind::{Addresses, Bytes, Count, Listen, Millis, Patterns, Seconds, Switch, Text};
+use super::openai::OpenAi;
 use super::pattern::Pattern;
 use super::protocols::{Analysis, Channels, Events, Stream};
 use super::proxy::Proxy;
+use super::respond::{Agent, Respond};
 use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, RootGrants};
 use super::section::{Setting, section};
 use super::sessions::Sessions;
+use super::tools::Tool;
 use crate::limits;
 
 section! {
@@ -175,6 +178,10 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         Analysis::SETTINGS,
         Sessions::SETTINGS,
         Blobs::SETTINGS,
+        Respond::SETTINGS,
+        Agent::SETTINGS,
+        OpenAi::SETTINGS,
+        Tool::SETTINGS,
         Auth::SETTINGS,
         Jwt::SETTINGS,
         Webhook::SETTINGS,

@@ -124,8 +124,8 @@ impl<N: Net> Shard<N> {
 
     /// Makes or reuses the gather for `key` and writes it to one live subscription.
     fn write_gathered(&mut self, key: Key, index: usize, pin: &epoch::Guard) -> Wrote {
-        if self.fill(key, pin).is_err() {
-            // The pump finds the lag again and deals with it.
+        if self.fill(key, pin).is_err() || self.gather.ends() {
+            // The pump finds the lag or the end again and deals with it.
             let conn = self.groups[key.group as usize].subs[index].conn;
             self.suspend_all(conn);
             self.make_ready(conn);

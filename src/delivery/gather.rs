@@ -8,6 +8,8 @@
 //! Events of a class that lingers are taken in batches, as many as one message may hold; a view that has a
 //! frame for a batch is asked for it, and for others the frames of single events are joined as ever. With
 //! conflation, batches are made of the events that it has left.
+//!
+//! An event that ends what a view shows ends the gather too, conflated or not: what lies behind it is not looked at.
 
 use std::collections::HashSet;
 
@@ -68,17 +70,22 @@ impl<'s> Source<'s> {
         key.head.min(key.cursor + self.bounds().1 as u64)
     }
 
-    /// Puts what may go together next, of the events behind `after` up to `last`, into `chunk`; the last
-    /// offset it has looked at.
+    /// Whether nothing follows `entry` for who reads it alone.
+    fn ends(&self, entry: &Entry) -> bool {
+        self.class.encode.ends(entry)
+    }
+
+    /// Puts what may go together next, of the events behind `after` up to `last`, into `chunk`.
     fn collect(
         &self,
         after: u64,
         last: u64,
         sieve: &Sieve<'_>,
         chunk: &mut Vec<&'s Entry>,
-    ) -> Result<u64, Lagged> {
-        let ((most, _), mut room, mut to) = (self.bounds(), BATCH_BYTES_MAX, after);
-        while to < last && chunk.len() < most && room > 0 {
+    ) -> Result<Looked, Lagged> {
+        let ((most, _), mut room) = (self.bounds(), BATCH_BYTES_MAX);
+        let (mut to, mut ends) = (after, false);
+        while to < last && chunk.len() < most && room > 0 && !ends {
             if sieve.rules_out(to + 1) {
                 to += 1;
                 continue;
@@ -87,6 +94,7 @@ impl<'s> Source<'s> {
                 Read::Entry(offset, entry) => {
                     if self.wants(entry) {
                         room = room.saturating_sub(entry.body.len());
+                        ends = self.ends(entry);
                         chunk.push(entry);
                     }
                     to = offset;
@@ -95,8 +103,16 @@ impl<'s> Source<'s> {
                 Read::Lagged { .. } | Read::Empty => break,
             }
         }
-        Ok(to)
+        Ok(Looked { to, ends })
     }
+}
+
+/// How far events were looked at.
+struct Looked {
+    /// The last offset.
+    to: u64,
+    /// Whether that is an event which ends what the view shows.
+    ends: bool,
 }
 
 /// Where a frame ends in the bytes, and which events it holds.
@@ -126,6 +142,7 @@ pub struct Gather {
     marks: Vec<Mark>,
     picked: Vec<u64>,
     to: u64,
+    ends: bool,
     events: u64,
     stamp_micros: u64,
     conflated: u64,
@@ -155,6 +172,11 @@ impl Gather {
     /// The cursor of who has written all of it.
     pub fn to(&self) -> u64 {
         self.to
+    }
+
+    /// Whether nothing follows for who has written all of it and reads nothing else.
+    pub fn ends(&self) -> bool {
+        self.ends
     }
 
     /// Events in the bytes.
@@ -200,6 +222,7 @@ impl Gather {
         self.large = None;
         self.marks.clear();
         self.to = cursor;
+        self.ends = false;
         self.events = 0;
         self.stamp_micros = 0;
         self.conflated = 0;
@@ -208,18 +231,18 @@ impl Gather {
     fn fill_all(&mut self, key: Key, from: &Source<'_>, sieve: &Sieve<'_>) -> Result<(), Lagged> {
         let mut chunk = Vec::new();
         let last = from.last(key);
-        while self.to < last {
+        while self.to < last && !self.ends {
             chunk.clear();
-            let looked_at = match from.collect(self.to, last, sieve, &mut chunk) {
+            let looked = match from.collect(self.to, last, sieve, &mut chunk) {
                 Err(lagged) if self.to == key.cursor => return Err(lagged),
-                Ok(offset) if offset > self.to => offset,
+                Ok(looked) if looked.to > self.to => looked,
                 _ => break,
             };
             if let Err(waits) = self.take(&chunk, from) {
                 self.to = waits - 1;
                 break;
             }
-            self.to = looked_at;
+            (self.to, self.ends) = (looked.to, looked.ends);
         }
         Ok(())
     }
@@ -231,11 +254,11 @@ impl Gather {
             return Err(Lagged { resume_at });
         }
         let last = key.head.min(key.cursor + CONFLATE_EVENTS_MAX as u64);
-        if !self.pick(key.cursor + 1, last, from) {
+        let Some(looked) = self.pick(key.cursor + 1, last, from) else {
             return Err(Lagged { resume_at: from.topic.oldest() });
-        }
+        };
         let mut chunk = Vec::new();
-        self.to = last;
+        (self.to, self.ends) = (looked.to, looked.ends);
         while let Some(&first) = self.picked.last() {
             chunk.clear();
             self.collect_picked(from, &mut chunk);
@@ -245,7 +268,7 @@ impl Gather {
             }
             let waits = if chunk.is_empty() { Err(first) } else { self.take(&chunk, from) };
             if let Err(waits) = waits {
-                self.to = waits - 1;
+                (self.to, self.ends) = (waits - 1, false);
                 break;
             }
         }
@@ -265,12 +288,17 @@ impl Gather {
         }
     }
 
-    /// `false` when the range was lapped meanwhile.
-    fn pick(&mut self, first: u64, last: u64, from: &Source<'_>) -> bool {
-        let mut seen = HashSet::new();
+    /// Which events to take, up to the first that ends; `None` when the range was lapped meanwhile.
+    fn pick(&mut self, first: u64, last: u64, from: &Source<'_>) -> Option<Looked> {
+        let (mut seen, mut looked) = (HashSet::new(), Looked { to: last, ends: false });
         self.picked.clear();
         for offset in (first..=last).rev() {
-            let Some(entry) = from.topic.find(offset, from.pin) else { return false };
+            let entry = from.topic.find(offset, from.pin)?;
+            if from.ends(entry) && from.wants(entry) {
+                looked = Looked { to: offset, ends: true };
+                (seen, self.conflated) = (HashSet::new(), 0);
+                self.picked.clear();
+            }
             let key = entry.body.key();
             if seen.contains(key) {
                 self.conflated += 1;
@@ -281,7 +309,7 @@ impl Gather {
                 }
             }
         }
-        true
+        Some(looked)
     }
 
     /// Takes in what may go together: as one frame if the view has such, or each on its own.

@@ -127,3 +127,65 @@ fn batches_are_made_of_what_conflation_has_left() {
     assert_eq!(text, "[3, 4, 5]@7[6]");
     assert_eq!((marks, to), (vec![(3, 5), (1, 6)], 6));
 }
+
+/// Says which events a frame holds; nothing follows a `done`.
+struct Ending;
+
+impl Encode for Ending {
+    fn view(&self) -> ViewId {
+        901
+    }
+
+    fn frame(&self, _: &Topic, entry: &Entry) -> Bytes {
+        format!("[{}{}]", entry.offset, ".".repeat(entry.body.data().len() - 1)).into()
+    }
+
+    fn batch(&self, topic: &Topic, entries: &[&Entry], now: Now) -> Option<Bytes> {
+        Listing.batch(topic, entries, now)
+    }
+
+    fn ends(&self, entry: &Entry) -> bool {
+        entry.body.event() == "done"
+    }
+}
+
+/// What is gathered behind `cursor`, where that leads, and whether anything may follow.
+fn ended(topic: &Topic, cursor: u64, class: &Class) -> (String, u64, bool) {
+    let (pin, mut gather) = (epoch::pin(), Gather::default());
+    let from = Source { class, topic, extract: &Nothing, pin: &pin, now: Now::default() };
+    gather.fill(Key { cursor, ..key(topic) }, &from, &Sieve::default()).unwrap();
+    (String::from_utf8(gather.bytes().to_vec()).unwrap(), gather.to(), gather.ends())
+}
+
+#[test]
+fn nothing_is_gathered_behind_what_ends() {
+    let topic = topic(20);
+    for (event, key) in [("a", "k"), ("done", ""), ("a", "k"), ("b", ""), ("done", "k"), ("a", "k")] {
+        publish(&topic, event, key);
+    }
+    let mut class = Class { encode: &Ending, filter: None, conflate: false, linger: None };
+    let of = |class: &Class| [0, 2, 5].map(|cursor| ended(&topic, cursor, class));
+    let says = |text: &str, to, ends| (text.to_owned(), to, ends);
+    assert_eq!(of(&class), [says("[1][2]", 2, true), says("[3][4][5]", 5, true), says("[6]", 6, false)]);
+    class.conflate = true;
+    assert_eq!(of(&class), [says("[1][2]", 2, true), says("[4][5]", 5, true), says("[6]", 6, false)]);
+    (class.conflate, class.linger) = (false, Some(Linger { window_ms: 1, events: 2 }));
+    assert_eq!(of(&class)[..2], [says("[1, 2]@0", 2, true), says("[3, 4]@0[5]", 5, true)]);
+    class.linger = None;
+    class.filter = Some(Arc::new(filter::parse(r#"{"eq":["event","a"]}"#).unwrap()));
+    assert_eq!(ended(&topic, 0, &class), says("[1][3][6]", 6, false), "what it does not want ends nothing");
+}
+
+#[test]
+fn an_end_that_must_wait_for_the_next_write_does_not_end_this_one() {
+    let topic = topic(20);
+    publish(&topic, "a", "");
+    let body = Body::new(&Parts { event: "done", data: &[b'7'; 20_000], ..Parts::default() });
+    topic.publish_with(|| [body], Now::default(), |_| {}).unwrap();
+    for conflate in [false, true] {
+        let class = Class { encode: &Ending, filter: None, conflate, linger: None };
+        assert_eq!(ended(&topic, 0, &class), ("[1]".into(), 1, false));
+        let (text, to, ends) = ended(&topic, 1, &class);
+        assert!(text.len() > 19_000 && (to, ends) == (2, true));
+    }
+}

@@ -14,6 +14,7 @@ use super::gather::Key;
 use super::joined::{Joined, Sent, Share};
 use super::net::Net;
 use super::shard::Shard;
+use crate::error::Disconnect;
 use crate::limits::{GATHER_BYTES_MAX, PUMP_ROUNDS};
 
 /// How far a step came.
@@ -101,14 +102,29 @@ impl<N: Net> Shard<N> {
 
     fn pump_single(&mut self, id: u32, at: SubRef) -> Step {
         let pin = epoch::pin();
-        let (sub, head) = (*self.sub(at), self.visible(at));
-        if sub.cursor >= head {
+        let head = self.visible(at);
+        if self.sub(at).cursor >= head {
             return self.caught_up(id);
         }
         if let Step::Wait = self.prepare(at, head, &pin) {
             return Step::Go;
         }
-        let bytes = self.gather.bytes();
+        let step = self.write_gather(id, at);
+        self.end_behind(id);
+        step
+    }
+
+    /// Closes a connection whose gather ends, once it has all of it, but for the rest of a frame that was begun.
+    fn end_behind(&mut self, id: u32) {
+        let refs = self.conns[id as usize].subs.refs();
+        let has_all = |at: &SubRef| self.sub(*at).cursor == self.gather.to();
+        if self.gather.ends() && refs.first().is_some_and(has_all) {
+            self.close(id, Disconnect::Done);
+        }
+    }
+
+    fn write_gather(&mut self, id: u32, at: SubRef) -> Step {
+        let (sub, bytes) = (*self.sub(at), self.gather.bytes());
         if bytes.is_empty() {
             self.sub_mut(at).cursor = self.gather.to();
             return Step::Go;

@@ -29,6 +29,13 @@ pub trait Encode: Send + Sync {
     fn batch(&self, _topic: &Topic, _entries: &[&Entry], _now: Now) -> Option<Bytes> {
         None
     }
+
+    /// Whether nothing follows this event on a connection that reads one topic, through this view and without a prefix: the
+    /// connection is closed behind it. Where several topics are read it means nothing. Who begins at or behind such an event,
+    /// or has lost it to a gap, reads on to the next.
+    fn ends(&self, _entry: &Entry) -> bool {
+        false
+    }
 }
 
 /// How the published bytes are to be read.

@@ -2,6 +2,7 @@
 
 use crate::auth::Identity;
 use crate::dialect::channels::Channel;
+use crate::dialect::sessions::step::user_id;
 use crate::dialect::text::{put, put_number, put_string};
 use crate::engine::{Body, Parts};
 
@@ -34,8 +35,7 @@ impl Happened<'_> {
         let mut out = Vec::with_capacity(160);
         put_string(&mut out, "{\"session_id\":", self.session);
         put_string(&mut out, ",\"agent_id\":", self.agent);
-        let user = if self.user.name.is_empty() { "anonymous" } else { &self.user.name };
-        put_string(&mut out, ",\"user_id\":", user);
+        put_string(&mut out, ",\"user_id\":", user_id(self.user));
         if self.turn > 0 {
             put_number(&mut out, ",\"turn\":", self.turn);
         }

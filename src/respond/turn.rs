@@ -51,15 +51,20 @@ pub async fn run(mut turn: Turn) {
             answered = answer(&turn) => Some(answered),
         };
         sink.core.end(&sink.talk, number, answered);
+        until_done(|| sink.core.settle(&sink.talk, number)).await;
     } else {
-        sink.core.dismiss(&turn);
-    }
-    while let Some(millis) = sink.core.settle(&sink.talk, number) {
-        tokio::time::sleep(Duration::from_millis(millis)).await;
+        until_done(|| sink.core.dismiss(&turn)).await;
     }
     // Whoever is told that it is over finds the place free.
     drop(turn.place.take());
     turn.over.send_replace(true);
+}
+
+/// Tries again and again what says after how many milliseconds it can be tried again.
+async fn until_done(attempt: impl Fn() -> Option<u64>) {
+    while let Some(millis) = attempt() {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
 }
 
 async fn in_order(before: &mut [watch::Receiver<bool>]) {

@@ -18,11 +18,13 @@ mod consult;
 mod credentials;
 mod dialects;
 mod history;
+mod models;
 mod node;
 mod patient;
 mod proxies;
 mod publish;
 mod query;
+mod responders;
 mod routes;
 mod socket;
 mod streams;
@@ -38,6 +40,7 @@ use crate::config::{Config, Listen};
 use crate::delivery::{Drain, sys};
 use crate::engine::Registry;
 use crate::ingest::sqlite::Source;
+use crate::respond::Agents;
 use accept::Listener;
 use authority::Chores;
 use node::Node;
@@ -62,14 +65,24 @@ impl Server {
     /// Opens the listeners and starts the shards. Must be called within a runtime.
     ///
     /// # Errors
-    /// An address cannot be listened on, a key of tokens is missing, or the system has no descriptors or threads left.
+    /// An address cannot be listened on, a key of tokens is missing, the documents of answers cannot be read, or the system has no
+    /// descriptors or threads left.
     pub fn bind(config: Config) -> anyhow::Result<Self> {
+        let agents = responders::agents(&config)?;
+        Self::bind_with(config, agents)
+    }
+
+    /// The same with `agents` to answer questions, for programs that bring their own.
+    ///
+    /// # Errors
+    /// As [`Self::bind`], the documents apart.
+    pub fn bind_with(config: Config, agents: Agents) -> anyhow::Result<Self> {
         let open = |listen: &Listen| {
             Listener::open(listen, &config.delivery)
                 .with_context(|| format!("cannot listen on {}", listen.url()))
         };
         let listeners = config.general.listen.iter().map(open).collect::<anyhow::Result<_>>()?;
-        let (node, chores) = Node::start(config)?;
+        let (node, chores) = Node::start(config, agents)?;
         Ok(Self { node: Arc::new(node), listeners, chores })
     }
 

@@ -22,7 +22,7 @@ use crate::engine::{Counts, Registry};
 use crate::ingest::Publisher;
 use crate::json::fields::JsonFields;
 use crate::metrics::{HttpMetrics, Limit, LimitMetrics, PublishMetrics, SessionMetrics, SqliteMetrics};
-use crate::respond::Desk;
+use crate::respond::{Agents, Desk};
 
 /// Topics made in one second that still get distinct epochs; the seconds are the higher digits.
 const EPOCHS_PER_SECOND: u64 = 1 << 20;
@@ -70,11 +70,11 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts the shards of `config`; what else must be run comes with it.
+    /// Starts the shards of `config`, with `agents` to answer questions; what else must be run comes with it.
     ///
     /// # Errors
     /// A key of tokens that is missing, or the system has no descriptors or threads left.
-    pub fn start(config: Config) -> anyhow::Result<(Self, Chores)> {
+    pub fn start(config: Config, agents: Agents) -> anyhow::Result<(Self, Chores)> {
         let clock = Clock::start();
         let first_epoch = clock.now().unix_ms / 1000 * EPOCHS_PER_SECOND;
         let registry = Registry::new(assembly::namespaces(&config), config.limits.topics, first_epoch);
@@ -82,7 +82,7 @@ impl Node {
         let (registry, counts) = (Arc::new(registry), Arc::new(Counts::default()));
         let desk = Arc::new(Desk::new(
             assembly::desk(&config),
-            assembly::agents(&config),
+            agents,
             Arc::clone(&registry),
             Arc::clone(&counts),
             Arc::new(SessionMetrics::default()),
@@ -95,7 +95,7 @@ impl Node {
             Publisher::new(Arc::clone(&registry), Arc::clone(&publish_metrics), Arc::clone(&protocols));
         let limits = Arc::new(LimitMetrics::default());
         let publisher = Arc::new(publisher.paced(assembly::pace(&config, &limits)));
-        desk.open(Arc::clone(&publisher) as _);
+        desk.publish_through(Arc::clone(&publisher) as _);
         let (authority, chores) = Authority::new(&config, clock)?;
         let authority = Arc::new(authority);
         let shared = Shared {
@@ -152,6 +152,8 @@ impl Node {
             limits: Arc::clone(&self.limits),
             sqlite: Arc::clone(&self.sqlite_metrics),
             blobs: Arc::clone(self.blobs.metrics()),
+            sessions: Arc::clone(self.desk.metrics()),
+            sessions_now: self.desk.counts(),
             topics: self.registry.len() as u64,
             connections: self.admission.connections() as u64,
         }

@@ -93,7 +93,18 @@ impl Stage {
 
     /// Somebody connects: the number of the server's end.
     pub fn open(&mut self, transport: Transport, dialect: Box<dyn Dialect>, identity: Identity) -> i32 {
-        let key = self.wires.borrow_mut().open(0, 1 << 20);
+        self.open_narrow(transport, dialect, identity, 1 << 20)
+    }
+
+    /// The same, with `room` for what is on its way.
+    pub fn open_narrow(
+        &mut self,
+        transport: Transport,
+        dialect: Box<dyn Dialect>,
+        identity: Identity,
+        room: usize,
+    ) -> i32 {
+        let key = self.wires.borrow_mut().open(0, room);
         let handoff = Handoff {
             socket: SimSocket(key),
             dialect,

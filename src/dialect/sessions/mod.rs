@@ -8,6 +8,7 @@
 
 pub mod name;
 pub mod step;
+pub mod text;
 
 use std::fmt;
 use std::sync::Arc;

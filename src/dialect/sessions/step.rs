@@ -30,6 +30,9 @@ pub const DONE: &str = "done";
 /// Somebody has said something that asks nothing.
 pub const POST: &str = "post";
 
+/// The first step of a turn.
+pub const STARTING: &str = "starting";
+
 /// Whether nothing of its turn follows an event of this type.
 pub fn ends_turn(event: &str) -> bool {
     event == DONE || event == ERROR
@@ -126,9 +129,14 @@ impl Step {
     }
 }
 
+/// By what name others know somebody.
+pub fn user_id(who: &Identity) -> &str {
+    if who.name.is_empty() { "anonymous" } else { &who.name }
+}
+
 /// Appends who somebody is to others: `{"id":…,"name":…}`.
 pub fn put_user(out: &mut Vec<u8>, who: &Identity) {
-    let id = if who.name.is_empty() { "anonymous" } else { &who.name };
+    let id = user_id(who);
     let name = if who.profile.name.is_empty() { id } else { &who.profile.name };
     put_string(out, "{\"id\":", id);
     put_string(out, ",\"name\":", name);
@@ -152,7 +160,8 @@ pub fn put_list(out: &mut Vec<u8>, name: &str, words: &[String]) {
 /// Turn `turn` begins with a question.
 pub fn starting(turn: u64, question: &str, attachments: &[String], who: &Identity) -> Body {
     let mut out = Vec::with_capacity(160 + question.len());
-    put(&mut out, "{\"type\":\"step\",\"step\":\"starting\",\"message\":\"Processing your question...\"");
+    put_string(&mut out, "{\"type\":\"step\",\"step\":", STARTING);
+    put(&mut out, ",\"message\":\"Processing your question...\"");
     put_number(&mut out, ",\"turn\":", turn);
     put_string(&mut out, ",\"question\":", question);
     put_list(&mut out, ",\"attachments\":", attachments);

@@ -1,7 +1,9 @@
 //! All sessions of a node, and the only place where they change.
 
 mod core;
+mod posts;
 mod registry;
+mod turns;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -69,8 +71,8 @@ impl Desk {
     }
 
     /// Publishes through `publisher` from now on. Nothing may be asked before.
-    pub fn open(&self, publisher: Arc<dyn Publish>) {
-        self.0.open(publisher);
+    pub fn publish_through(&self, publisher: Arc<dyn Publish>) {
+        self.0.publish_through(publisher);
     }
 
     /// Forgets sessions that nobody uses.
@@ -84,10 +86,21 @@ impl Desk {
         for talk in self.0.all() {
             let turn = lock(&talk.state).current.as_ref().map(|current| current.turn);
             if let Some(turn) = turn {
-                self.0.end(&talk, turn, Some(Err(self::core::closing())));
+                self.0.end(&talk, turn, Some(Err(turns::closing())));
             }
             talk.cancelled.send_replace(u64::MAX);
         }
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Arc<SessionMetrics> {
+        &self.0.metrics
+    }
+
+    /// Sessions now, and questions of theirs that are answered or wait to be.
+    pub fn counts(&self) -> (u64, u64) {
+        let all = self.0.all();
+        (all.len() as u64, all.iter().map(|talk| lock(&talk.state).open as u64).sum())
     }
 
     /// The session, and whether the asker may speak in it.
@@ -229,3 +242,6 @@ impl Sessions for Desk {
         self.0.line()
     }
 }
+
+#[cfg(test)]
+mod tests;

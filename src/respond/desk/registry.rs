@@ -8,7 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::sync::watch;
 
-use super::core::{Core, closing};
+use super::core::Core;
+use super::turns::closing;
 use crate::auth::Identity;
 use crate::dialect::protocol::Fault;
 use crate::dialect::sessions::name;
