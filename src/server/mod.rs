@@ -24,7 +24,7 @@ mod patient;
 mod proxies;
 mod publish;
 mod query;
-mod responders;
+pub mod responders;
 mod routes;
 mod socket;
 mod streams;

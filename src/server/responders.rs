@@ -37,6 +37,7 @@ impl Responders<'_> {
     fn responder(&mut self, said: &config::Agent) -> anyhow::Result<Arc<dyn Responder>> {
         let words_per_second = self.config.respond.words_per_second as u32;
         Ok(match said.responder.unwrap_or(self.config.respond.responder) {
+            _ if self.config.test_echo => Arc::new(respond::Script),
             config::Responder::Embedded => Arc::new(Embedded::new(self.corpus()?, words_per_second)),
             config::Responder::Openai => Arc::new(self.openai(&said.model)?),
             config::Responder::Worker | config::Responder::None => Arc::new(respond::Nobody),

@@ -28,13 +28,12 @@ pub struct Reading {
 
 /// A question that was taken for an answer that has yet to begin. One that never does, because its client may not read it, takes
 /// the question back.
-pub struct Asked(Option<(Arc<dyn Sessions>, Arc<Identity>, Arc<str>, Now)>);
+pub struct Asked(Option<(Reading, Now)>);
 
 impl Asked {
     /// A question that `reading` is about.
     pub fn new(reading: &Reading, now: Now) -> Self {
-        let session = Arc::clone(&reading.session.id);
-        Self(Some((Arc::clone(&reading.sessions), Arc::clone(&reading.who), session, now)))
+        Self(Some((reading.clone(), now)))
     }
 
     /// The answer begins.
@@ -45,9 +44,9 @@ impl Asked {
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        if let Some((sessions, who, session, now)) = self.0.take() {
+        if let Some((Reading { sessions, who, session, .. }, now)) = self.0.take() {
             // One that is gone already needs no cancelling.
-            let _cancelled = sessions.cancel(&who, &session, now);
+            let _cancelled = sessions.cancel(&who, &session.id, now);
         }
     }
 }
