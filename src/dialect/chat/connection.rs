@@ -175,6 +175,11 @@ impl Dialect for Connection {
         id.and_then(|id| crate::dialect::sessions::name::topic(who, id).ok()).into_iter().collect()
     }
 
+    /// Questions of one connection are answered in order, whatever their sessions.
+    fn keeps_order(&self) -> bool {
+        true
+    }
+
     fn limited(&mut self, _message: Message<'_>, retry_after_ms: u64, host: &mut dyn Host) {
         host.send("error", &messages::error(&refused::limited(retry_after_ms), None));
     }
