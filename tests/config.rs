@@ -64,6 +64,18 @@ responder = "embedded"
 [agents.billing]
 description = "Invoices"
 queue = "money"
+model = "small"
+
+[openai]
+url = "http://127.0.0.1:11434/v1"
+model = "large"
+temperature = 0.25
+key_env = []
+
+[tools.find-invoice]
+url = "http://127.0.0.1:9/find"
+description = "Finds an invoice"
+parameters = '{"type":"object","properties":{"number":{"type":"string"}}}'
 
 [auth]
 cookie = "session"
@@ -134,6 +146,24 @@ fn agents_have_the_order_of_the_file_and_take_the_place_of_the_defaults() {
     );
     assert!(problems("agents = 1").contains("[agents.\"name\"]"));
     assert!(problems("[agents.a]\nresponder = \"me\"").contains("\"none\" \"default\""));
+}
+
+#[test]
+fn models_have_a_name_and_tools_a_url() {
+    let config = parse(FULL);
+    assert_eq!((&*config.openai.temperature, config.openai.key_env.len()), ("0.25", 0));
+    assert_eq!(config.tools.0[0].1.schema()["properties"]["number"]["type"], "string");
+    assert!(problems("[openai]\ntemperature = -1").contains("m.toml:2: temperature: write a number"));
+    assert!(problems("[openai]\nurl = \"\"").contains("may not be empty"));
+    let model = "openai.model: say which model";
+    assert!(problems("[respond]\nresponder = \"openai\"").contains(model));
+    assert!(problems("[agents.a]\nresponder = \"openai\"").contains(model));
+    parse("[agents.a]\nresponder = \"openai\"\nmodel = \"m\"");
+    assert!(problems("[tools.a]").contains("the tool `a` needs a `url`"));
+    let tool = "[tools.\"a b\"]\nurl = \"http://a\"\nparameters = \"[]\"";
+    assert!(problems(tool).contains("m.toml:3: parameters: write a JSON object"));
+    assert!(problems(tool).contains("tools: \"a b\" is no name"));
+    assert!(problems("tools = 1").contains("[tools.\"name\"]"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod key;
 mod kind;
 mod lists;
 mod namespaces;
+mod openai;
 mod pattern;
 mod print;
 mod problem;
@@ -20,6 +21,7 @@ mod roles;
 mod section;
 mod sessions;
 mod table;
+mod tools;
 mod units;
 
 use std::path::PathBuf;
@@ -31,6 +33,7 @@ pub use credentials::{Auth, Jwt, Webhook};
 pub use key::KeyHash;
 pub use kind::Listen;
 pub use namespaces::Namespaces;
+pub use openai::OpenAi;
 pub use pattern::Pattern;
 pub use print::{key_to_toml, to_markdown, to_toml};
 pub use problem::{Origin, Problem, Problems};
@@ -41,6 +44,7 @@ pub use roles::{RoleGrants, Roles};
 pub use section::Setting;
 pub use sessions::Sessions;
 pub use table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
+pub use tools::{Tool, Tools};
 
 /// The configuration of a server: every value is there and they fit together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +73,10 @@ pub struct Config {
     pub respond: Respond,
     /// Among whom they are divided.
     pub agents: Agents,
+    /// Models that answer.
+    pub openai: OpenAi,
+    /// What they can have done.
+    pub tools: Tools,
     /// The backend that is asked.
     pub webhook: Webhook,
     /// What roles may do.

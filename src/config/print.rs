@@ -3,6 +3,7 @@
 use super::Config;
 use super::credentials::{Auth, Jwt, Webhook};
 use super::kind::quote;
+use super::openai::OpenAi;
 use super::protocols::{Analysis, Channels, Events, Stream};
 use super::proxy::Proxy;
 use super::respond::{Agent, Respond};
@@ -10,6 +11,7 @@ use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, Roles, RootGran
 use super::section::Setting;
 use super::sessions::Sessions;
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
+use super::tools::Tool;
 
 /// The effective configuration as TOML with the effect of each setting above it. Reading it back gives the same
 /// configuration. Contains the hashes of keys, as the file does, and no key.
@@ -28,6 +30,10 @@ pub fn to_toml(config: &Config) -> String {
     write_section(&mut out, "[respond]", Respond::SETTINGS, &config.respond.show());
     for (name, agent) in &config.agents.0 {
         write_values(&mut out, &format!("[agents.{}]", quote(name)), Agent::SETTINGS, &agent.show());
+    }
+    write_section(&mut out, "[openai]", OpenAi::SETTINGS, &config.openai.show());
+    for (name, tool) in &config.tools.0 {
+        write_values(&mut out, &format!("[tools.{}]", quote(name)), Tool::SETTINGS, &tool.show());
     }
     write_section(&mut out, "[auth]", Auth::SETTINGS, &config.auth.show());
     write_section(&mut out, "[jwt]", Jwt::SETTINGS, &config.jwt.show());
@@ -100,7 +106,11 @@ pub fn to_markdown() -> String {
 
 fn row(setting: &Setting) -> String {
     let env = setting.env().map_or_else(|| "file only".into(), |env| format!("`{env}`"));
-    let key = setting.key().replace("namespaces.default.", "namespaces.*.").replace("agents.", "agents.*.");
+    let key = setting
+        .key()
+        .replace("namespaces.default.", "namespaces.*.")
+        .replace("agents.", "agents.*.")
+        .replace("tools.", "tools.*.");
     let default =
         if setting.section == "keys" { String::new() } else { format!("`{}`", (setting.default)()) };
     let effect = setting.effect.trim();

@@ -23,7 +23,7 @@ impl Setting {
     /// The environment variable that sets it. `None` for what only the file can say: of which there can be several.
     pub fn env(&self) -> Option<String> {
         let said = format!("MILLRACE_{}", self.key().replace('.', "_").to_uppercase());
-        (!["keys", "agents"].contains(&self.section)).then_some(said)
+        (!["keys", "agents", "tools"].contains(&self.section)).then_some(said)
     }
 
     /// Its own flag of `serve`; the others are set by `--set`.

@@ -8,6 +8,7 @@ use super::choice::{LogFormat, MaybeRole, Refuse, Role, SkipTo, SlowPolicy};
 use super::credentials::{Auth, Jwt, Webhook};
 use super::key::KeyHash;
 use super::kind::{Addresses, Bytes, Count, Listen, Millis, Patterns, Seconds, Switch, Text};
+use super::openai::OpenAi;
 use super::pattern::Pattern;
 use super::protocols::{Analysis, Channels, Events, Stream};
 use super::proxy::Proxy;
@@ -15,6 +16,7 @@ use super::respond::{Agent, Respond};
 use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, RootGrants};
 use super::section::{Setting, section};
 use super::sessions::Sessions;
+use super::tools::Tool;
 use crate::limits;
 
 section! {
@@ -24,6 +26,8 @@ section! {
         listen: Addresses = vec![Listen::Tcp(([127, 0, 0, 1], 8000).into())];
         /// Lets everybody on the network publish and read without keys.
         insecure_open: Switch = false;
+        /// Serves the page `/ws/test`, a chat to try a server with. Everybody may see it; what it asks for needs a credential like any other client.
+        pages: Switch = true;
         /// How clients of the protocols other than the native one are refused: `close` lets the handshake succeed and then closes with a code and a reason, which browsers can read; `http` answers 401, 403, 429 or 503.
         refuse: Refuse = Refuse::Close;
         /// Threads that deliver, each with its own epoll loop; 0 means one per core. About 1 MiB each.
@@ -176,6 +180,8 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         Sessions::SETTINGS,
         Respond::SETTINGS,
         Agent::SETTINGS,
+        OpenAi::SETTINGS,
+        Tool::SETTINGS,
         Auth::SETTINGS,
         Jwt::SETTINGS,
         Webhook::SETTINGS,

@@ -10,6 +10,7 @@ mod corpus;
 mod desk;
 mod embedded;
 mod events;
+pub mod openai;
 mod script;
 mod sink;
 mod talk;

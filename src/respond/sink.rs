@@ -8,7 +8,7 @@ use super::desk::Core;
 use super::talk::{Current, Talk};
 use crate::dialect::sessions::Step;
 use crate::dialect::sessions::step::Code;
-use crate::engine::Body;
+use crate::engine::{Body, Now};
 use crate::json::text::write_string;
 use crate::sync::lock;
 
@@ -83,6 +83,11 @@ impl Sink {
     /// Whether nothing more is wanted.
     pub fn is_over(&self) -> bool {
         lock(&self.talk.state).live(self.turn).is_none()
+    }
+
+    /// The time; [`super::Job::deadline_ms`] is told by the same clock.
+    pub fn now(&self) -> Now {
+        self.core.now()
     }
 
     /// Publishes the first event of the turn.

@@ -4,8 +4,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-
 use crate::config::{self, Analysis, Config};
 use crate::delivery::shard::Settings;
 use crate::dialect::Linger;
@@ -22,7 +20,7 @@ use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPo
 use crate::ingest::{Pace, sqlite};
 use crate::limits::{OUTBOX_BYTES_MAX, RETRY_AFTER_SECONDS};
 use crate::metrics::LimitMetrics;
-use crate::respond::{self, Agent, Agents, Corpus, Embedded, Responder};
+use crate::respond;
 
 fn millis(time: Duration) -> u64 {
     time.as_millis() as u64
@@ -134,57 +132,6 @@ pub fn desk(config: &Config) -> respond::Settings {
         idle: said.idle_seconds,
         history_turns: said.history_turns,
         history_bytes: said.history_bytes,
-    }
-}
-
-/// Who answers.
-///
-/// # Errors
-/// The documents cannot be read.
-pub fn agents(config: &Config) -> anyhow::Result<Agents> {
-    let mut responders = Responders { config, corpus: None };
-    let all = config.agents.0.iter().map(|(name, said)| responders.agent(name, said));
-    let all = all.collect::<anyhow::Result<_>>()?;
-    Ok(Agents::new(all, responders.agent(&config.respond.agent, &config::Agent::default())?))
-}
-
-/// Makes responders; what several of them need is made once.
-struct Responders<'a> {
-    config: &'a Config,
-    corpus: Option<Corpus>,
-}
-
-impl Responders<'_> {
-    fn agent(&mut self, name: &str, said: &config::Agent) -> anyhow::Result<Arc<Agent>> {
-        let responder = match self.config.test_echo && name == respond::SCRIPT {
-            true => Arc::new(respond::Script),
-            false => self.responder(said)?,
-        };
-        let (description, keywords) = (said.description.clone(), said.keywords.clone());
-        Ok(Arc::new(Agent { name: name.into(), description, keywords, responder }))
-    }
-
-    fn responder(&mut self, said: &config::Agent) -> anyhow::Result<Arc<dyn Responder>> {
-        let words_per_second = self.config.respond.words_per_second as u32;
-        Ok(match said.responder.unwrap_or(self.config.respond.responder) {
-            config::Responder::Embedded => Arc::new(Embedded::new(self.corpus()?, words_per_second)),
-            config::Responder::Openai | config::Responder::Worker | config::Responder::None => {
-                Arc::new(respond::Nobody)
-            }
-        })
-    }
-
-    /// The documents that answers rest on.
-    fn corpus(&mut self) -> anyhow::Result<Corpus> {
-        if let Some(corpus) = &self.corpus {
-            return Ok(corpus.clone());
-        }
-        let folder = &self.config.respond.documents;
-        let given = (!folder.as_os_str().is_empty()).then_some(&**folder);
-        let corpus = Corpus::start(given).with_context(|| {
-            format!("cannot read the documents of respond.documents ({})", folder.display())
-        })?;
-        Ok(self.corpus.insert(corpus).clone())
     }
 }
 

@@ -14,11 +14,14 @@ mod consult;
 mod credentials;
 mod dialects;
 mod history;
+mod models;
 mod node;
+mod pages;
 mod patient;
 mod proxies;
 mod publish;
 mod query;
+pub mod responders;
 mod routes;
 mod socket;
 mod streams;
@@ -62,7 +65,7 @@ impl Server {
     /// An address cannot be listened on, a key of tokens is missing, the documents of answers cannot be read, or the system has no
     /// descriptors or threads left.
     pub fn bind(config: Config) -> anyhow::Result<Self> {
-        let agents = assembly::agents(&config)?;
+        let agents = responders::agents(&config)?;
         Self::bind_with(config, agents)
     }
 

@@ -7,7 +7,7 @@ use millrace::config::Config;
 use millrace::dialect::sessions::Sessions;
 use millrace::engine::{Counts, Now, Publish, Registry};
 use millrace::respond::Desk;
-use millrace::server::assembly;
+use millrace::server::{assembly, responders};
 use tokio::runtime::{Builder, Runtime};
 
 /// How often tasks that answer are run before they are taken to wait for something else.
@@ -28,7 +28,7 @@ impl Answering {
         counts: &Arc<Counts>,
         at: fn(u64) -> Now,
     ) -> Option<Self> {
-        let agents = (config.respond.agent == "script").then(|| assembly::agents(config).unwrap())?;
+        let agents = (config.respond.agent == "script").then(|| responders::agents(config).unwrap())?;
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         let time = Arc::new(AtomicU64::new(0));
         let told = Arc::clone(&time);

@@ -8,11 +8,9 @@ use std::sync::Arc;
 
 use millrace::auth::{Credentials, Identity, Places, Presented, Verdict, presented};
 use millrace::config::Config;
-use millrace::delivery::Handoff;
 use millrace::delivery::mailbox::{Alarm, Letter, Mailbox};
-use millrace::delivery::net::Net;
-use millrace::delivery::pool::Drain;
 use millrace::delivery::shard::{Settings, Shard, Shared};
+use millrace::delivery::{Handoff, net::Net, pool::Drain};
 use millrace::dialect::protocol::{Call, Method, Node, Protocols, Reply};
 use millrace::dialect::topics::{
     Multiplex, MultiplexSse, Publisher as Publishing, Reader, parse_reader, parse_sse,
