@@ -16,6 +16,7 @@ mod sink;
 mod talk;
 mod turn;
 mod words;
+pub mod worker;
 
 use std::pin::Pin;
 use std::sync::Arc;
