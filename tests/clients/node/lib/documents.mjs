@@ -29,6 +29,7 @@ export function snippet(name, server, { token = TOKEN, ...placeholders } = {}) {
     'wss://api.resonantgenesis.xyz': `ws://${address}`,
     'localhost:8000': address,
     YOUR_API_KEY: token,
+    your_jwt_token: token,
     ...Object.fromEntries(Object.entries(placeholders).map(([name, value]) => [`{${name}}`, value])),
   };
   const text = readFileSync(new URL(`../../documents/javascript/${name}.js`, import.meta.url), 'utf8');

@@ -178,3 +178,34 @@ def parts(stem):
     """How tests name a snippet: in full, or by what is left of the name of its protocol, and of its kind."""
     words = stem.split("_")
     return [stem, "_".join(words[1:])] + (["_".join(words[2:])] if words[1] in ("filter", "publish") else [])
+
+
+CHAT = '[respond]\nagent = "script"\n'
+
+
+def test_chat(guarded):
+    """The messages of the client are understood as they are; those of the server have the document's members, in its order."""
+    server = guarded(CHAT, "--test-echo")
+    with server.websocket("/ws/chat") as socket:
+        send = lambda message: socket.send(json.dumps(message))
+        send(example("chat_message"))
+        assert list(receive(socket)) == list(example("chat_error"))
+        send(example("chat_auth"))
+        assert receive(socket) == example("chat_auth_error")
+        send(example("chat_auth") | {"token": TOKEN})
+        success, wanted = receive(socket), example("chat_auth_success")
+        assert list(success) == list(wanted) and list(success["user"]) == list(wanted["user"])
+        assert success["message"] == wanted["message"]
+        send(example("chat_message") | {"message": "word or phrase"})
+        got = []
+        while not got or got[-1]["type"] != "complete":
+            got.append(receive(socket))
+    by_type = {message["type"]: message for message in got}
+    for kind in ("progress", "token"):
+        wanted = example(f"chat_{kind}")
+        assert list(by_type[kind])[: len(wanted)] == list(wanted)
+    assert example("chat_progress").items() <= got[2].items()
+    complete, wanted = by_type["complete"], example("chat_complete")
+    assert list(complete)[: len(wanted)] == list(wanted)
+    assert list(complete["metadata"]) == list(wanted["metadata"])
+    assert (complete["response"], complete["session_id"]) == ("word or phrase", "optional-session-id")
