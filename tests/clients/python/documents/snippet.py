@@ -32,6 +32,7 @@ def filled(text, server, python="websockets-newest", token=TOKEN):
         "https://api.resonantgenesis.xyz": f"http://{address}",
         "localhost:8000": address,
         "YOUR_API_KEY": token,
+        "your_key": token,
     }
     if python == "websockets-newest":
         changes["extra_headers="] = "additional_headers="
