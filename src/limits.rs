@@ -1,14 +1,14 @@
 //! Every bound of the server, named. A number that limits what a peer can cause stands here and nowhere else;
 //! those that an operator may change are the defaults of the configuration.
 
-mod sessions;
-
-pub use sessions::*;
-
+mod blobs;
 mod models;
+mod sessions;
 mod work;
 
+pub use blobs::*;
 pub use models::*;
+pub use sessions::*;
 pub use work::*;
 
 /// Longest topic name, bytes.
@@ -330,3 +330,5 @@ pub const REFUSED_LINGER_MS: u64 = 1_000;
 pub const DISCARD_BYTES_MAX: usize = 1 << 20;
 /// And for how long, milliseconds.
 pub const DISCARD_MS: u64 = 1_000;
+/// Bytes of an answer for each of which its client has `timing.write_seconds`.
+pub const ANSWER_PIECE_BYTES: usize = 64 << 10;
