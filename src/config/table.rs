@@ -27,6 +27,8 @@ section! {
         listen: Addresses = vec![Listen::Tcp(([127, 0, 0, 1], 8000).into())];
         /// Lets everybody on the network publish and read without keys.
         insecure_open: Switch = false;
+        /// Serves the page `/ws/test`, a chat to try a server with. Everybody may see it; what it asks for needs a credential like any other client.
+        pages: Switch = true;
         /// How clients of the protocols other than the native one are refused: `close` lets the handshake succeed and then closes with a code and a reason, which browsers can read; `http` answers 401, 403, 429 or 503.
         refuse: Refuse = Refuse::Close;
         /// Threads that deliver, each with its own epoll loop; 0 means one per core. About 1 MiB each.

@@ -4,6 +4,7 @@
 
 pub mod analysis;
 pub mod channels;
+pub mod chat;
 pub mod echo;
 pub mod events;
 pub mod frame;
@@ -300,7 +301,7 @@ pub trait Host {
     fn presence(&mut self, topic: &str) -> Result<Vec<(String, Member)>, Refusal>;
 
     /// Who the client is now.
-    fn identity(&self) -> &Identity;
+    fn identity(&self) -> &Arc<Identity>;
 
     /// Checks a token that the client sent. The verdict comes by [`Dialect::authenticated`], and nothing that the client
     /// sent later comes before it; when it is good, the client is that identity from then on.

@@ -11,6 +11,7 @@ mod desk;
 mod embedded;
 mod events;
 pub mod openai;
+mod script;
 mod sink;
 mod talk;
 mod turn;
@@ -28,6 +29,7 @@ pub use agents::{Agent, Agents};
 pub use corpus::{Corpus, Document, Found, Passage};
 pub use desk::{Desk, Settings};
 pub use embedded::Embedded;
+pub use script::{SCRIPT, Script};
 pub use sink::{Held, Sink};
 
 /// A question that was asked before, and its answer as far as it came.

@@ -9,6 +9,7 @@ use crate::delivery::shard::Settings;
 use crate::dialect::Linger;
 use crate::dialect::analysis;
 use crate::dialect::channels::{self, Channels};
+use crate::dialect::chat::{self, Chat};
 use crate::dialect::events::{self, Events, FEED};
 use crate::dialect::protocol::Protocols;
 use crate::dialect::refuse::Refuse;
@@ -32,12 +33,14 @@ pub fn protocols(config: &Config, sessions: Option<Arc<dyn Sessions>>) -> Protoc
     let auth_ms = millis(config.channels.auth_seconds);
     // An answer ends by itself before nobody waits for it any more.
     let answer_seconds = config.sessions.answer_seconds.as_secs() + RETRY_AFTER_SECONDS;
+    let chat = chat::Settings { sessions: sessions.clone(), answer_seconds };
     let channels = channels::Settings { refuse: refuse(config), auth_ms, sessions, answer_seconds };
     Protocols::new(vec![
         Box::new(Streams::new(streams(config))),
         Box::new(Events::new(events(config))),
         Box::new(Channels::new(channels)),
         Box::new(analysis(config)),
+        Box::new(Chat::new(chat)),
     ])
 }
 

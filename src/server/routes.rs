@@ -16,8 +16,9 @@ use hyper::{Method, Request, StatusCode, Version};
 
 use super::answer::{Answer, Fault, json, with_type};
 use super::node::Node;
-use super::{consult, credentials, dialects, history, publish, query, streams};
+use super::{consult, credentials, dialects, history, pages, publish, query, streams};
 use crate::admin;
+use crate::admin::pages::Asset;
 use crate::auth::{Action, AuthError, Caller, Identity, Places, Presented, Verdict, presented};
 use crate::json::text::write_string;
 use crate::json::time;
@@ -88,6 +89,7 @@ enum Route {
     Ready,
     Metrics,
     Echo,
+    Page(&'static Asset),
     Unknown,
 }
 
@@ -105,7 +107,9 @@ fn parse(path: &str) -> Route {
         _ => {
             let below = |prefix| path.strip_prefix(prefix).map(query::decode);
             let topic = below("/v1/topics/").map(Route::Topic);
-            topic.or_else(|| below("/v1/presence/").map(Route::Presence)).unwrap_or(Route::Unknown)
+            let page = || admin::pages::find(path).map(Route::Page);
+            let named = topic.or_else(|| below("/v1/presence/").map(Route::Presence)).or_else(page);
+            named.unwrap_or(Route::Unknown)
         }
     }
 }
@@ -170,7 +174,7 @@ async fn dispatch(
     body: &mut Incoming,
 ) -> Result<Answer, Fault> {
     let route = parse(parts.uri.path());
-    if let Some(answer) = open(node, &route, &parts.method)? {
+    if let Some(answer) = open(node, &route, &parts)? {
         return Ok(answer);
     }
     let verdict = identify(node, &parts.headers, parts.uri.query()).await?;
@@ -246,7 +250,13 @@ fn write_or_null(text: Option<&str>, out: &mut Vec<u8>) {
 }
 
 /// What is answered without a credential.
-fn open(node: &Node, route: &Route, method: &Method) -> Result<Option<Answer>, Fault> {
+fn open(node: &Node, route: &Route, request: &Parts) -> Result<Option<Answer>, Fault> {
+    let method = &request.method;
+    if let Route::Page(asset) = route
+        && node.config.general.pages
+    {
+        return pages::serve(asset, method, &request.headers).map(|page| Some(Answer::Response(page)));
+    }
     if !matches!(route, Route::Health | Route::Ready | Route::Metrics) {
         return Ok(None);
     }

@@ -5,7 +5,8 @@
 use bytes::Bytes;
 
 use crate::dialect::channels::flat::write_members;
-use crate::dialect::sessions::step::{DONE, ERROR, MESSAGE, STEP, TOOL_CALL, TOOL_RESULT};
+use crate::dialect::sessions::name::id_of;
+use crate::dialect::sessions::step::{DONE, ERROR, MESSAGE, STEP, TOOL_CALL, TOOL_RESULT, ends_turn};
 use crate::dialect::text::{put_number, put_string};
 use crate::dialect::{Transport, frame};
 use crate::engine::{Body, Content, Encode, Entry, Topic, ViewId};
@@ -14,6 +15,9 @@ use crate::json::text::{write_on_one_line, write_u64};
 
 /// Room for what surrounds an event's data.
 const ENVELOPE_BYTES: usize = 96;
+
+/// What the first event of a turn begins with.
+const STARTING: &[u8] = b"{\"type\":\"step\",\"step\":\"starting\",";
 
 /// The encoder of one transport.
 #[derive(Debug)]
@@ -45,9 +49,14 @@ impl Encode for Steps {
         self.view
     }
 
-    fn frame(&self, _topic: &Topic, entry: &Entry) -> Bytes {
+    fn frame(&self, topic: &Topic, entry: &Entry) -> Bytes {
         let capacity = entry.body.len() + ENVELOPE_BYTES;
-        frame::event(self.transport, capacity, |out| write_fields(entry, out), |out| write_step(entry, out))
+        let data = |out: &mut Vec<u8>| write_step(topic, entry, out);
+        frame::event(self.transport, capacity, |out| write_fields(entry, out), data)
+    }
+
+    fn ends(&self, entry: &Entry) -> bool {
+        self.until_done && ends_turn(entry.body.event())
     }
 }
 
@@ -70,13 +79,17 @@ fn write_fields(entry: &Entry, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// Appends an event's data with its position, on one line.
-pub fn write_step(entry: &Entry, out: &mut Vec<u8>) {
+/// Appends an event's data with its position, on one line. The first of a turn says which session it is of: whoever asked without
+/// one learns it there.
+pub fn write_step(topic: &Topic, entry: &Entry, out: &mut Vec<u8>) {
     let (start, body) = (out.len(), &entry.body);
     match body.event() {
         _ if !is_known(body) => write_foreign(body, out),
         MESSAGE => write_members(body.data(), &["position", "at"], true, out),
         _ => write_members(body.data(), &["position"], true, out),
+    }
+    if body.data().starts_with(STARTING) {
+        put_string(out, ",\"session_id\":", &id_of(topic.name()));
     }
     put_number(out, ",\"position\":", entry.offset);
     // The first member needs no comma in front of it.
@@ -105,6 +118,8 @@ fn write_foreign(body: &Body, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::{Grants, Identity, Role};
+    use crate::dialect::sessions::step::starting;
     use crate::engine::{Namespace, Now, Parts, Retention, Slow, SlowPolicy};
     use crate::wire::sse::{Item, Parser};
     use std::sync::Arc;
@@ -113,7 +128,7 @@ mod tests {
         let retention = Retention { events: 8, bytes: 1 << 20, age_ms: 0 };
         let slow = Slow { policy: SlowPolicy::Disconnect, events: 8, bytes: 0, stall_ms: 0 };
         let space = Namespace { retention, slow, presence: false, idempotency_ms: 0, idle_ms: 0, rate: None };
-        Topic::new("sessions.s".into(), 5, Arc::new(space), Now::default())
+        Topic::new("sessions.ann.s".into(), 5, Arc::new(space), Now::default())
     }
 
     fn shown(transport: Transport, parts: &Parts<'_>) -> String {
@@ -149,6 +164,17 @@ mod tests {
                 format!("id: 7\nevent: {event}\ndata: {wanted}\n\n")
             );
         }
+    }
+
+    #[test]
+    fn the_first_event_of_a_turn_says_of_which_session() {
+        let ann = Identity::new("ann", Role::Observer, Grants::default());
+        let body = starting(3, "why?", &[], &ann);
+        let mut out = Vec::new();
+        write_step(&topic(), &Entry::new(7, 0, 0, 0, body), &mut out);
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with(r#"{"type":"step","step":"starting","#), "{text}");
+        assert!(text.ends_with(r#","session_id":"s","position":7}"#), "{text}");
     }
 
     #[test]
