@@ -7,7 +7,7 @@ use super::process;
 use super::prometheus::{Head, Kind, Page};
 use crate::metrics::{
     AuthMetrics, BlobMetrics, Counter, Eviction, GARBAGE, Histogram, HttpMetrics, LimitMetrics,
-    PublishMetrics, Refused, SessionMetrics, ShardMetrics, SqliteMetrics,
+    PublishMetrics, Refused, SessionMetrics, ShardMetrics, SqliteMetrics, WorkMetrics,
 };
 
 pub use super::prometheus::CONTENT_TYPE;
@@ -32,6 +32,8 @@ pub struct Sources {
     pub sessions: Arc<SessionMetrics>,
     /// Sessions now, and their questions that are answered or wait to be.
     pub sessions_now: (u64, u64),
+    /// Of the jobs of workers.
+    pub work: Arc<WorkMetrics>,
     /// Topics now.
     pub topics: u64,
     /// Connections now.
@@ -117,6 +119,15 @@ const SESSIONS: [(Head, Of<SessionMetrics>); 3] = [
     (("session_tokens_total", Kind::Counter, "Pieces of answers."), |m| &m.tokens),
 ];
 
+const WORK: [(Head, Of<WorkMetrics>); 6] = [
+    (("work_workers", Kind::Gauge, "Workers that are connected."), |m| &m.connected),
+    (("work_jobs_waiting", Kind::Gauge, "Questions that wait for a worker."), |m| &m.waiting),
+    (("work_jobs_leased", Kind::Gauge, "Questions that are a worker's now."), |m| &m.leased),
+    (("work_jobs_lost_total", Kind::Counter, "Jobs whose worker was lost."), |m| &m.lost),
+    (("work_jobs_retried_total", Kind::Counter, "Questions given to another worker."), |m| &m.retried),
+    (("work_events_repeated_total", Kind::Counter, "Messages that had been taken before."), |m| &m.repeated),
+];
+
 /// The text.
 pub fn render(sources: &Sources) -> String {
     let mut page = Page::default();
@@ -125,6 +136,7 @@ pub fn render(sources: &Sources) -> String {
     PUBLISH.iter().for_each(|(head, of)| page.single(*head, of(&sources.publish).get()));
     SQLITE.iter().for_each(|(head, of)| page.single(*head, of(&sources.sqlite).get()));
     BLOBS.iter().for_each(|(head, of)| page.single(*head, of(&sources.blobs).get()));
+    work(&sources.work, &mut page);
     SUMS.iter().for_each(|(head, of)| page.single(*head, sum(sources, of)));
     sessions(sources, &mut page);
     evictions(sources, &mut page);
@@ -186,6 +198,13 @@ fn credentials(auth: &AuthMetrics, page: &mut Page) {
         ("failed", &auth.webhook_failed),
     ];
     page.labelled(asked, "result", outcomes.map(|(label, count)| (label.to_owned(), count.get())));
+}
+
+fn work(work: &WorkMetrics, page: &mut Page) {
+    WORK.iter().for_each(|(head, of)| page.single(*head, of(work).get()));
+    let head = ("work_jobs_ended_total", Kind::Counter, "Questions that are over, by how.");
+    let outcomes = [("answered", &work.answered), ("failed", &work.failed)];
+    page.labelled(head, "outcome", outcomes.map(|(label, count)| (label.to_owned(), count.get())));
 }
 
 fn limits(sources: &Sources, page: &mut Page) {

@@ -24,12 +24,14 @@ mod sessions;
 mod table;
 mod tools;
 mod units;
+mod worker;
 
 use std::path::PathBuf;
 
 pub use blobs::Blobs;
 pub use choice::{
-    Algorithm, Asked, ForwardedHeader, LogFormat, ProxyProtocol, Refuse, Responder, Role, SkipTo, SlowPolicy,
+    Algorithm, Asked, ForwardedHeader, LogFormat, OnLost, ProxyProtocol, Refuse, Responder, Role, SkipTo,
+    SlowPolicy,
 };
 pub use credentials::{Auth, Jwt, Webhook};
 pub use key::KeyHash;
@@ -47,6 +49,7 @@ pub use section::Setting;
 pub use sessions::Sessions;
 pub use table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
 pub use tools::{Tool, Tools};
+pub use worker::Worker;
 
 /// The configuration of a server: every value is there and they fit together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,6 +84,8 @@ pub struct Config {
     pub openai: OpenAi,
     /// What they can have done.
     pub tools: Tools,
+    /// Processes that answer them.
+    pub worker: Worker,
     /// The backend that is asked.
     pub webhook: Webhook,
     /// What roles may do.

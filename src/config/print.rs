@@ -12,6 +12,7 @@ use super::section::Setting;
 use super::sessions::Sessions;
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
 use super::tools::Tool;
+use super::worker::Worker;
 
 /// The effective configuration as TOML with the effect of each setting above it. Reading it back gives the same
 /// configuration. Contains the hashes of keys, as the file does, and no key.
@@ -35,6 +36,7 @@ pub fn to_toml(config: &Config) -> String {
     for (name, tool) in &config.tools.0 {
         write_values(&mut out, &format!("[tools.{}]", quote(name)), Tool::SETTINGS, &tool.show());
     }
+    write_section(&mut out, "[worker]", Worker::SETTINGS, &config.worker.show());
     write_section(&mut out, "[auth]", Auth::SETTINGS, &config.auth.show());
     write_section(&mut out, "[jwt]", Jwt::SETTINGS, &config.jwt.show());
     write_section(&mut out, "[webhook]", Webhook::SETTINGS, &config.webhook.show());

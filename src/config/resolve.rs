@@ -17,6 +17,7 @@ use super::roles::Roles;
 use super::sessions::Sessions;
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing};
 use super::tools::Tools;
+use super::worker::Worker;
 use crate::limits::{KEYS_MAX, RETAIN_EVENTS_MAX, USER_BYTES_MAX};
 
 /// Resolves what was said.
@@ -44,6 +45,7 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
     let openai_said = raw.take("openai");
     let openai = OpenAi::resolve(&mut reader(&openai_said, &mut problems), &OpenAi::default());
     let tools = Tools::read(&raw.tools, &mut problems);
+    let worker = Worker::resolve(&mut reader(&raw.take("worker"), &mut problems), &Worker::default());
     let auth = auth(&raw.take("auth"), &mut problems);
     let jwt = jwt(&raw.take("jwt"), &mut problems);
     let webhook = Webhook::resolve(&mut reader(&raw.take("webhook"), &mut problems), &Webhook::default());
@@ -72,6 +74,7 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
         agents,
         openai,
         tools,
+        worker,
         auth,
         jwt,
         webhook,

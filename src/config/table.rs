@@ -18,6 +18,7 @@ use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, RootGrants};
 use super::section::{Setting, section};
 use super::sessions::Sessions;
 use super::tools::Tool;
+use super::worker::Worker;
 use crate::limits;
 
 section! {
@@ -27,6 +28,8 @@ section! {
         listen: Addresses = vec![Listen::Tcp(([127, 0, 0, 1], 8000).into())];
         /// Lets everybody on the network publish and read without keys.
         insecure_open: Switch = false;
+        /// Serves the page `/ws/test`, a chat to try a server with. Everybody may see it; what it asks for needs a credential like any other client.
+        pages: Switch = true;
         /// How clients of the protocols other than the native one are refused: `close` lets the handshake succeed and then closes with a code and a reason, which browsers can read; `http` answers 401, 403, 429 or 503.
         refuse: Refuse = Refuse::Close;
         /// Threads that deliver, each with its own epoll loop; 0 means one per core. About 1 MiB each.
@@ -182,6 +185,7 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         Agent::SETTINGS,
         OpenAi::SETTINGS,
         Tool::SETTINGS,
+        Worker::SETTINGS,
         Auth::SETTINGS,
         Jwt::SETTINGS,
         Webhook::SETTINGS,

@@ -15,6 +15,7 @@ pub mod sessions;
 pub mod stream;
 pub mod text;
 pub mod topics;
+pub mod work;
 
 use std::sync::Arc;
 

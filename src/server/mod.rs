@@ -20,6 +20,7 @@ mod dialects;
 mod history;
 mod models;
 mod node;
+mod pages;
 mod patient;
 mod proxies;
 mod publish;
@@ -41,6 +42,7 @@ use crate::delivery::{Drain, sys};
 use crate::engine::Registry;
 use crate::ingest::sqlite::Source;
 use crate::respond::Agents;
+use crate::respond::worker::Workshop;
 use accept::Listener;
 use authority::Chores;
 use node::Node;
@@ -68,8 +70,9 @@ impl Server {
     /// An address cannot be listened on, a key of tokens is missing, the documents of answers cannot be read, or the system has no
     /// descriptors or threads left.
     pub fn bind(config: Config) -> anyhow::Result<Self> {
-        let agents = responders::agents(&config)?;
-        Self::bind_with(config, agents)
+        let workshop = responders::workshop(&config);
+        let agents = responders::agents(&config, &workshop)?;
+        Self::start(config, agents, workshop)
     }
 
     /// The same with `agents` to answer questions, for programs that bring their own.
@@ -77,12 +80,17 @@ impl Server {
     /// # Errors
     /// As [`Self::bind`], the documents apart.
     pub fn bind_with(config: Config, agents: Agents) -> anyhow::Result<Self> {
+        let workshop = responders::workshop(&config);
+        Self::start(config, agents, workshop)
+    }
+
+    fn start(config: Config, agents: Agents, workshop: Arc<Workshop>) -> anyhow::Result<Self> {
         let open = |listen: &Listen| {
             Listener::open(listen, &config.delivery)
                 .with_context(|| format!("cannot listen on {}", listen.url()))
         };
         let listeners = config.general.listen.iter().map(open).collect::<anyhow::Result<_>>()?;
-        let (node, chores) = Node::start(config, agents)?;
+        let (node, chores) = Node::start(config, agents, workshop)?;
         Ok(Self { node: Arc::new(node), listeners, chores })
     }
 

@@ -16,8 +16,9 @@ use hyper::{Method, Request, StatusCode, Version};
 
 use super::answer::{Answer, Fault, json, with_type};
 use super::node::Node;
-use super::{blobs, consult, credentials, dialects, history, publish, query, streams};
+use super::{blobs, consult, credentials, dialects, history, pages, publish, query, streams};
 use crate::admin;
+use crate::admin::pages::Asset;
 use crate::auth::{Action, AuthError, Caller, Identity, Places, Presented, Verdict, presented};
 use crate::json::text::write_string;
 use crate::json::time;
@@ -98,6 +99,7 @@ enum Route {
     Ready,
     Metrics,
     Echo,
+    Page(&'static Asset),
     Unknown,
 }
 
@@ -118,7 +120,8 @@ fn parse(path: &str) -> Route {
             let topic = below("/v1/topics/").map(Route::Topic);
             let blob = || below("/v1/blobs/").map(Route::Blob);
             let presence = || below("/v1/presence/").map(Route::Presence);
-            topic.or_else(blob).or_else(presence).unwrap_or(Route::Unknown)
+            let page = || admin::pages::find(path).map(Route::Page);
+            topic.or_else(blob).or_else(presence).or_else(page).unwrap_or(Route::Unknown)
         }
     }
 }
@@ -190,7 +193,7 @@ async fn dispatch(
     body: &mut Incoming,
 ) -> Result<Answer, Fault> {
     let route = parse(parts.uri.path());
-    if let Some(answer) = open(node, &route, &parts.method)? {
+    if let Some(answer) = open(node, &route, &parts)? {
         return Ok(answer);
     }
     let verdict = identify(node, &parts.headers, parts.uri.query()).await?;
@@ -268,7 +271,13 @@ fn write_or_null(text: Option<&str>, out: &mut Vec<u8>) {
 }
 
 /// What is answered without a credential.
-fn open(node: &Node, route: &Route, method: &Method) -> Result<Option<Answer>, Fault> {
+fn open(node: &Node, route: &Route, request: &Parts) -> Result<Option<Answer>, Fault> {
+    let method = &request.method;
+    if let Route::Page(asset) = route
+        && node.config.general.pages
+    {
+        return pages::serve(asset, method, &request.headers).map(|page| Some(Answer::Response(page)));
+    }
     if !matches!(route, Route::Health | Route::Ready | Route::Metrics) {
         return Ok(None);
     }
