@@ -186,6 +186,16 @@ impl Kind for MaybeResponder {
     }
 }
 
+choice! {
+    /// What becomes of a job whose worker is lost.
+    OnLost {
+        /// Another worker answers, from the beginning.
+        Retry = "retry",
+        /// Nobody answers.
+        Fail = "fail",
+    }
+}
+
 /// A role, or none.
 pub struct MaybeRole;
 

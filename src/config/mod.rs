@@ -2,6 +2,7 @@
 //! value, resolved and checked together. One table (`table`) names the settings for the file, the flags, the environment
 //! and the documentation. Never reads a clock, opens a socket or holds a secret: keys are known by their hashes.
 
+mod blobs;
 mod choice;
 mod credentials;
 mod key;
@@ -23,11 +24,14 @@ mod sessions;
 mod table;
 mod tools;
 mod units;
+mod worker;
 
 use std::path::PathBuf;
 
+pub use blobs::Blobs;
 pub use choice::{
-    Algorithm, Asked, ForwardedHeader, LogFormat, ProxyProtocol, Refuse, Responder, Role, SkipTo, SlowPolicy,
+    Algorithm, Asked, ForwardedHeader, LogFormat, OnLost, ProxyProtocol, Refuse, Responder, Role, SkipTo,
+    SlowPolicy,
 };
 pub use credentials::{Auth, Jwt, Webhook};
 pub use key::KeyHash;
@@ -45,6 +49,7 @@ pub use section::Setting;
 pub use sessions::Sessions;
 pub use table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
 pub use tools::{Tool, Tools};
+pub use worker::Worker;
 
 /// The configuration of a server: every value is there and they fit together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +74,8 @@ pub struct Config {
     pub analysis: Analysis,
     /// Questions that are answered.
     pub sessions: Sessions,
+    /// Blobs.
+    pub blobs: Blobs,
     /// Who answers them.
     pub respond: Respond,
     /// Among whom they are divided.
@@ -77,6 +84,8 @@ pub struct Config {
     pub openai: OpenAi,
     /// What they can have done.
     pub tools: Tools,
+    /// Processes that answer them.
+    pub worker: Worker,
     /// The backend that is asked.
     pub webhook: Webhook,
     /// What roles may do.

@@ -12,9 +12,9 @@ use super::section::Setting;
 use super::table;
 
 /// Settings named at the top, and the sections that hold nothing but settings.
-const PLAIN_SECTIONS: [&str; 14] = [
-    "limits", "proxy", "timing", "delivery", "stream", "events", "channels", "analysis", "sessions",
-    "respond", "openai", "auth", "jwt", "webhook",
+const PLAIN_SECTIONS: [&str; 16] = [
+    "limits", "proxy", "timing", "delivery", "stream", "events", "channels", "analysis", "sessions", "blobs",
+    "respond", "openai", "worker", "auth", "jwt", "webhook",
 ];
 /// The sections of roles.
 const ROLE_SECTIONS: [&str; 4] = ["roles.observer", "roles.admin", "roles.authority", "roles.root"];

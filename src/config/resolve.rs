@@ -2,6 +2,7 @@
 //! setting is its kind's. Never opens, connects or looks anything up.
 
 use super::Config;
+use super::blobs::Blobs;
 use super::choice::{ProxyProtocol, Responder};
 use super::credentials::{Auth, Jwt, Webhook};
 use super::namespaces::Namespaces;
@@ -16,6 +17,7 @@ use super::roles::Roles;
 use super::sessions::Sessions;
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing};
 use super::tools::Tools;
+use super::worker::Worker;
 use crate::limits::{KEYS_MAX, RETAIN_EVENTS_MAX, USER_BYTES_MAX};
 
 /// Resolves what was said.
@@ -37,11 +39,13 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
     let channels = Channels::resolve(&mut reader(&raw.take("channels"), &mut problems), &Channels::default());
     let analysis = Analysis::resolve(&mut reader(&raw.take("analysis"), &mut problems), &Analysis::default());
     let sessions = Sessions::resolve(&mut reader(&raw.take("sessions"), &mut problems), &Sessions::default());
+    let blobs = Blobs::resolve(&mut reader(&raw.take("blobs"), &mut problems), &Blobs::default());
     let respond = Respond::read(&raw.take("respond"), &mut problems);
     let agents = Agents::read(&raw.agents, &mut problems);
     let openai_said = raw.take("openai");
     let openai = OpenAi::resolve(&mut reader(&openai_said, &mut problems), &OpenAi::default());
     let tools = Tools::read(&raw.tools, &mut problems);
+    let worker = Worker::resolve(&mut reader(&raw.take("worker"), &mut problems), &Worker::default());
     let auth = auth(&raw.take("auth"), &mut problems);
     let jwt = jwt(&raw.take("jwt"), &mut problems);
     let webhook = Webhook::resolve(&mut reader(&raw.take("webhook"), &mut problems), &Webhook::default());
@@ -65,10 +69,12 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
         channels,
         analysis,
         sessions,
+        blobs,
         respond,
         agents,
         openai,
         tools,
+        worker,
         auth,
         jwt,
         webhook,

@@ -16,6 +16,7 @@ mod sink;
 mod talk;
 mod turn;
 mod words;
+pub mod worker;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ pub use agents::{Agent, Agents};
 pub use corpus::{Corpus, Document, Found, Passage};
 pub use desk::{Desk, Settings};
 pub use embedded::Embedded;
-pub use script::Script;
+pub use script::{SCRIPT, Script};
 pub use sink::{Held, Sink};
 
 /// A question that was asked before, and its answer as far as it came.

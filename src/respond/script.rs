@@ -1,10 +1,10 @@
 //! A responder that does what the question says, word by word, so that tests of protocols know every event beforehand. It answers
-//! where [`crate::config::Config::test_echo`] is set, and nowhere else.
+//! as the agent [`SCRIPT`] where [`crate::config::Config::test_echo`] is set, and nowhere else.
 //!
 //! | word | what it does |
 //! |---|---|
 //! | `wait:200` | waits for so many milliseconds |
-//! | `fail:TIMEOUT` | ends the answer with an error, `RATE_LIMITED`, `TIMEOUT`, `CONNECTION_LOST` or `PROCESSING_ERROR` |
+//! | `fail:TIMEOUT` | ends the answer with an error, `RATE_LIMITED`, `TIMEOUT`, `CONNECTION_LOST`, or any other word for `PROCESSING_ERROR` |
 //! | `tool:name` | calls a tool, and has its result |
 //! | `source:a.md` | names what the answer rests on |
 //! | anything else | is a piece of the answer |
@@ -15,6 +15,8 @@ use super::{Answering, Failure, Finish, Job, Responder, Sink};
 use crate::dialect::sessions::Step;
 use crate::dialect::sessions::step::Code;
 
+/// The name of the agent for which it answers.
+pub const SCRIPT: &str = "script";
 /// After how long something that was asked too often may be asked again, milliseconds.
 const AGAIN_MS: u64 = 1500;
 

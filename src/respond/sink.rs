@@ -75,6 +75,14 @@ impl Sink {
         )
     }
 
+    /// Publishes `step` as soon as the topic takes it, and begins the answer anew.
+    ///
+    /// # Errors
+    /// The turn is over.
+    pub async fn begin_anew(&self, step: Step) -> Result<(), Failure> {
+        self.until_taken(|| self.restart(&step)).await
+    }
+
     /// Pieces of the answer so far.
     pub fn tokens(&self) -> usize {
         lock(&self.talk.state).live(self.turn).map_or(0, |current| current.tokens)

@@ -15,12 +15,14 @@ use crate::dialect::protocol::Protocols;
 use crate::dialect::refuse::Refuse;
 use crate::dialect::sessions::Sessions;
 use crate::dialect::stream::{self, Streams};
+use crate::dialect::work::{self, Work};
 use crate::engine::name::Pattern;
 use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPolicy};
 use crate::ingest::{Pace, sqlite};
 use crate::limits::{OUTBOX_BYTES_MAX, RETRY_AFTER_SECONDS};
 use crate::metrics::LimitMetrics;
 use crate::respond;
+use crate::respond::worker::Workshop;
 
 fn millis(time: Duration) -> u64 {
     time.as_millis() as u64
@@ -40,6 +42,11 @@ pub fn protocols(config: &Config, sessions: Option<Arc<dyn Sessions>>) -> Protoc
         Box::new(analysis(config)),
         Box::new(Chat::new(chat)),
     ])
+}
+
+/// The protocol of workers.
+pub fn work(config: &Config, workshop: Arc<Workshop>) -> Work {
+    Work::new(work::Settings { refuse: refuse(config), workshop })
 }
 
 /// How clients of the protocols are refused.

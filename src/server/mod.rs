@@ -10,6 +10,10 @@ mod answer;
 pub mod assembly;
 pub mod authority;
 mod bell;
+mod blob_heads;
+mod blobs;
+mod body;
+mod conditions;
 mod consult;
 mod credentials;
 mod dialects;
@@ -38,6 +42,7 @@ use crate::delivery::{Drain, sys};
 use crate::engine::Registry;
 use crate::ingest::sqlite::Source;
 use crate::respond::Agents;
+use crate::respond::worker::Workshop;
 use accept::Listener;
 use authority::Chores;
 use node::Node;
@@ -65,8 +70,9 @@ impl Server {
     /// An address cannot be listened on, a key of tokens is missing, the documents of answers cannot be read, or the system has no
     /// descriptors or threads left.
     pub fn bind(config: Config) -> anyhow::Result<Self> {
-        let agents = responders::agents(&config)?;
-        Self::bind_with(config, agents)
+        let workshop = responders::workshop(&config);
+        let agents = responders::agents(&config, &workshop)?;
+        Self::start(config, agents, workshop)
     }
 
     /// The same with `agents` to answer questions, for programs that bring their own.
@@ -74,12 +80,17 @@ impl Server {
     /// # Errors
     /// As [`Self::bind`], the documents apart.
     pub fn bind_with(config: Config, agents: Agents) -> anyhow::Result<Self> {
+        let workshop = responders::workshop(&config);
+        Self::start(config, agents, workshop)
+    }
+
+    fn start(config: Config, agents: Agents, workshop: Arc<Workshop>) -> anyhow::Result<Self> {
         let open = |listen: &Listen| {
             Listener::open(listen, &config.delivery)
                 .with_context(|| format!("cannot listen on {}", listen.url()))
         };
         let listeners = config.general.listen.iter().map(open).collect::<anyhow::Result<_>>()?;
-        let (node, chores) = Node::start(config, agents)?;
+        let (node, chores) = Node::start(config, agents, workshop)?;
         Ok(Self { node: Arc::new(node), listeners, chores })
     }
 
@@ -123,6 +134,7 @@ impl Server {
         // Whoever has not finished at the deadline is cut: that is what a deadline is.
         let _cut = tokio::time::timeout(deadline, all_gone.recv()).await;
         background.iter().for_each(|task| task.abort());
+        close_blobs(&self.node).await?;
         join_shards(self.node).await
     }
 }
@@ -149,6 +161,16 @@ fn drain(node: &Node) -> Drain {
     }
 }
 
+/// Uploads and downloads have had until the deadline, as everybody.
+async fn close_blobs(node: &Arc<Node>) -> anyhow::Result<()> {
+    let blobs = Arc::clone(&node.blobs);
+    let closed = tokio::task::spawn_blocking(move || blobs.close()).await?;
+    if let Err(error) = closed {
+        tracing::warn!(%error, "what blobs have left on the disk could not be removed; the next start will try");
+    }
+    Ok(())
+}
+
 async fn join_shards(node: Arc<Node>) -> anyhow::Result<()> {
     let ended = tokio::task::spawn_blocking(move || node.shards.join());
     ended.await?.context("a shard failed")
@@ -162,6 +184,7 @@ async fn sweep(node: Arc<Node>) {
         node.registry.sweep(part, node.clock.now());
         if part == 0 {
             node.desk.sweep(node.clock.now());
+            node.blobs.sweep(node.clock.now().millis());
         }
         crossbeam_epoch::pin().flush();
     }

@@ -109,7 +109,7 @@ fn what_is_over_is_not_repeated() {
 #[test]
 fn a_place_that_is_gone_is_told() {
     let server = server("[namespaces.\"sessions.**\"]\nretain_events = 4");
-    let goal = "say 10";
+    let goal = "say 10 every 30";
     let all = execute(&server, "", &question(goal)).rest();
     let events = execute(&server, "", &question_with(goal, json!({"resume_from": 2}))).rest();
     let kept = all.len() - 4;
@@ -124,7 +124,7 @@ fn a_place_that_is_gone_is_told() {
 #[test]
 fn the_end_of_an_answer_that_is_gone_ends_its_readers() {
     let server = server("[namespaces.\"sessions.**\"]\nretain_events = 2");
-    let all = execute(&server, "", &question_with("say 3", json!({"session_id": "s"}))).rest();
+    let all = execute(&server, "", &question_with("say 3 every 50", json!({"session_id": "s"}))).rest();
     for _ in 0..2 {
         let said = server.publish("sessions.:.s", r#"{"type":"note","data":{}}"#);
         assert!(said.starts_with("HTTP/1.1 200"), "{said}");
@@ -135,4 +135,30 @@ fn the_end_of_an_answer_that_is_gone_ends_its_readers() {
     let whole = question_with("say 3", json!({"session_id": "s", "resume_from": 2, "stream": false}));
     let (status, answer) = ask(&server, "POST", "/v1/sessions/execute", "", &whole);
     assert_eq!((status, &answer), (200, &all.last().unwrap().data));
+}
+
+#[test]
+fn a_late_reader_gets_the_text_so_far_as_one_event() {
+    let server = server("");
+    let mut first = execute(&server, "", &question("say 100; tool search; wait 300; say 50 every 1"));
+    let begun = [first.until("message"), first.until("tool_result")].concat();
+    let id = session_of(&begun);
+    let mut late = follow(&server, "", &id, "snapshot=1&until=done");
+    let snapshot = late.next().unwrap();
+    let at = snapshot.position();
+    assert_eq!((&*snapshot.event, &*snapshot.id), ("message", &*at.to_string()));
+    let wanted =
+        json!({"type": "text", "content": words(100), "snapshot": true, "session_id": id, "position": at});
+    assert_eq!(snapshot.data, wanted);
+    let all = [begun, first.rest()].concat();
+    let header = format!("last-event-id: {at}\r\n");
+    let returning = follow(&server, &header, &id, "snapshot=1&until=done");
+    let rest = late.rest();
+    assert_eq!((text(&rest), &rest[..]), (words(50), &all[at as usize..]));
+    assert_eq!(returning.rest(), rest);
+    assert_eq!(
+        follow(&server, "", &id, "snapshot=1&until=done").rest(),
+        [],
+        "there is none when nothing is answered"
+    );
 }

@@ -5,17 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use millrace::auth::{Credentials, Identity, Places, Presented, Verdict, presented};
 use millrace::config::Config;
-use millrace::delivery::Handoff;
 use millrace::delivery::mailbox::{Alarm, Letter, Mailbox};
-use millrace::delivery::net::Net;
-use millrace::delivery::pool::Drain;
 use millrace::delivery::shard::{Settings, Shard, Shared};
+use millrace::delivery::{Handoff, net::Net, pool::Drain};
 use millrace::dialect::protocol::{Call, Method, Node, Protocols, Reply};
-use millrace::dialect::sessions::Sessions;
 use millrace::dialect::topics::{
     Multiplex, MultiplexSse, Publisher as Publishing, Reader, parse_reader, parse_sse,
 };
@@ -24,11 +20,10 @@ use millrace::engine::{Counts, Now, Placed, Publish, Registry};
 use millrace::ingest::Publisher;
 use millrace::json::batch::Attributes;
 use millrace::json::fields::JsonFields;
-use millrace::respond::Desk;
-use millrace::server::{assembly, responders};
+use millrace::server::assembly;
 use millrace::wire::percent::decode;
-use tokio::runtime::{Builder, Runtime};
 
+use crate::answering::Answering;
 use crate::peer::{Peer, said};
 
 /// What lies between a shard and a client.
@@ -113,15 +108,8 @@ pub struct Simulated {
     /// Streams by letter: their pipe, which is their token too as none is removed before the end.
     peers: BTreeMap<char, (usize, Peer)>,
     now: Now,
-    desk: Arc<Desk>,
-    /// What the desk takes for the time.
-    time: Arc<AtomicU64>,
-    /// Where questions are answered.
-    runtime: Runtime,
+    answering: Option<Answering>,
 }
-
-/// How often tasks that answer questions are run before they are taken to wait for something else.
-const ANSWER_POLLS: usize = 64;
 
 impl Simulated {
     pub fn new(text: &str) -> Self {
@@ -129,16 +117,14 @@ impl Simulated {
         config.test_echo = true;
         let now = at(1_000_000);
         let registry = Arc::new(Registry::new(assembly::namespaces(&config), config.limits.topics, 1000));
-        let (counts, runtime) =
-            (Arc::new(Counts::default()), Builder::new_current_thread().enable_time().build().unwrap());
-        let time = Arc::new(AtomicU64::new(now.micros));
-        let desk = desk(&config, (&registry, &counts), Arc::clone(&time), &runtime);
-        let sessions = Some(Arc::clone(&desk) as Arc<dyn Sessions>);
+        let counts = Arc::new(Counts::default());
+        let answering = Answering::new(&config, &registry, &counts, at);
+        let sessions = answering.as_ref().map(Answering::sessions);
         let protocols = Arc::new(assembly::protocols(&config, sessions));
         let publisher = Publisher::new(Arc::clone(&registry), Arc::default(), Arc::clone(&protocols))
             .paced(assembly::pace(&config, &Arc::default()));
         let (publisher, credentials) = (Arc::new(publisher), Arc::new(Credentials::new(&config, Vec::new())));
-        desk.publish_through(Arc::clone(&publisher) as _);
+        answering.iter().for_each(|answering| answering.publish_through(Arc::clone(&publisher) as _));
         let shared = Shared {
             registry: Arc::clone(&registry),
             publisher: Arc::clone(&publisher) as _,
@@ -162,19 +148,8 @@ impl Simulated {
             pipes,
             peers: BTreeMap::new(),
             now,
-            desk,
-            time,
-            runtime,
+            answering,
         }
-    }
-
-    /// Lets what is answered go on until nothing more comes of it.
-    fn answer(&mut self) {
-        self.runtime.block_on(async {
-            for _ in 0..ANSWER_POLLS {
-                tokio::task::yield_now().await;
-            }
-        });
     }
 
     fn settle(&mut self) {
@@ -182,7 +157,7 @@ impl Simulated {
             for (pipe, _) in self.peers.values() {
                 self.shard.readable(*pipe);
             }
-            self.answer();
+            self.answering.iter().for_each(|answering| answering.go_on(self.now));
             if !self.shard.turn(self.now) {
                 break;
             }
@@ -304,7 +279,7 @@ impl crate::Server for Simulated {
             ("drain", _) => {
                 let now_ms = self.now.millis();
                 let drain = Drain { per_second: 1000, now_ms, deadline_ms: now_ms + 30_000, retry_ms: 1000 };
-                self.desk.close();
+                self.answering.iter().for_each(Answering::close);
                 self.publisher.close(self.now);
                 self.mailbox.post(Letter::Drain(drain));
                 self.settle();
@@ -324,7 +299,6 @@ impl crate::Server for Simulated {
             let left = end.min(due.max(self.now.micros + 1)) - self.now.micros;
             let step = self.shard.sleep_micros(self.now).map_or(left, |sleep| sleep.clamp(1, left));
             self.now = at(self.now.micros + step);
-            self.time.store(self.now.micros, Ordering::SeqCst);
             (0..Registry::parts()).for_each(|part| self.registry.sweep(part, self.now));
             self.publisher.flush_due(self.now);
             self.settle();
@@ -335,19 +309,6 @@ impl crate::Server for Simulated {
         let left = self.peers.values_mut().flat_map(|(_, peer)| std::iter::from_fn(|| peer.next()));
         left.filter(|line| line != "end").collect()
     }
-}
-
-/// Who answers questions.
-fn desk(
-    config: &Config,
-    (registry, counts): (&Arc<Registry>, &Arc<Counts>),
-    time: Arc<AtomicU64>,
-    runtime: &Runtime,
-) -> Arc<Desk> {
-    let _within = runtime.enter();
-    let (settings, agents) = (assembly::desk(config), responders::agents(config).unwrap());
-    let clock = Box::new(move || at(time.load(Ordering::SeqCst)));
-    Arc::new(Desk::new(settings, agents, Arc::clone(registry), Arc::clone(counts), Arc::default(), clock))
 }
 
 /// The state machine of the native protocol for a path.

@@ -3,10 +3,10 @@
 
 use bytes::Bytes;
 
-use crate::dialect::sessions::{name, step};
+use crate::dialect::sessions::{name, step, text};
 use crate::dialect::text::{put, put_number, put_string};
 use crate::dialect::{Linger, Transport, frame};
-use crate::engine::{Content, Encode, Entry, Now, Read, Topic, ViewId};
+use crate::engine::{Content, Encode, Entry, Now, Topic, ViewId};
 use crate::json::members::{Member, members};
 
 /// Room for what surrounds an event's data.
@@ -70,7 +70,7 @@ impl Encode for Words {
 #[derive(Debug)]
 enum Before {
     /// This, as it stands between the quotes of a JSON string.
-    Text(Vec<u8>),
+    Text(String),
     /// The beginning is no longer kept.
     Gone,
     /// Nobody wants to know.
@@ -82,43 +82,12 @@ impl Before {
         if entry.body.event() != step::MESSAGE {
             return Self::Unwanted;
         }
-        said(topic, entry.offset).map_or(Self::Gone, Self::Text)
+        text::so_far(topic, entry.offset).map_or(Self::Gone, Self::Text)
     }
 
     fn len(&self) -> usize {
         if let Self::Text(text) = self { text.len() } else { 0 }
     }
-}
-
-/// The newest answer of a session as it is at `offset`, as it stands between the quotes of a JSON string; `None` where its
-/// beginning is no longer kept.
-pub fn said(topic: &Topic, offset: u64) -> Option<Vec<u8>> {
-    let pin = crossbeam_epoch::pin();
-    let mut pieces = Vec::new();
-    for offset in (1..=offset).rev() {
-        let Read::Entry(_, entry) = topic.read(offset - 1, &pin) else { return None };
-        match (entry.body.event(), members_of(entry)) {
-            (step::MESSAGE, all) => {
-                let piece = find(&all, "content")?;
-                pieces.push(piece.get(1..piece.len() - 1)?);
-                if find(&all, "at")? == "0" {
-                    break;
-                }
-            }
-            (step::STEP, all) if is_starting(&all) => break,
-            _ => {}
-        }
-    }
-    Some(pieces.iter().rev().flat_map(|piece| piece.bytes()).collect())
-}
-
-fn is_starting(all: &[Member<'_>]) -> bool {
-    find(all, "step") == Some("\"starting\"")
-}
-
-/// The members of an event's data; none where that is no object.
-fn members_of(entry: &Entry) -> Vec<Member<'_>> {
-    Event::of(entry).members()
 }
 
 /// The value of a member, as it stands.
@@ -232,7 +201,7 @@ fn write_token(all: &[Member<'_>], before: &Before, out: &mut Vec<u8>) -> Option
     match before {
         Before::Text(text) => {
             put(out, ",\"partial_response\":\"");
-            out.extend_from_slice(text);
+            put(out, text);
             out.push(b'"');
         }
         Before::Gone => put(out, ",\"partial_response\":null"),

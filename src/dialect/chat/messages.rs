@@ -97,13 +97,13 @@ pub fn gap(topic: &str, gap: Option<Gap>) -> Vec<u8> {
 }
 
 /// The newest answer of a session up to the event `last_sequence`; without a text its beginning is no longer kept.
-pub fn snapshot(id: &str, text: Option<&[u8]>, last_sequence: u64) -> Vec<u8> {
-    let mut out = Vec::with_capacity(96 + text.map_or(0, <[u8]>::len));
+pub fn snapshot(id: &str, text: Option<&str>, last_sequence: u64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(96 + text.map_or(0, str::len));
     put_string(&mut out, "{\"type\":\"snapshot\",\"session_id\":", id);
     match text {
         Some(text) => {
             put(&mut out, ",\"response\":\"");
-            out.extend_from_slice(text);
+            put(&mut out, text);
             out.push(b'"');
         }
         None => put(&mut out, ",\"response\":null"),

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::encode::{ONE_BY_ONE, said};
+use super::encode::ONE_BY_ONE;
 use super::messages;
 use super::refused::{self, Refused, invalid};
 use super::request::Request;
 use crate::auth::Identity;
 use crate::dialect::protocol::Fault;
-use crate::dialect::sessions::{Line, Post, Question, Session, Sessions, Turn, name};
+use crate::dialect::sessions::{Line, Post, Question, Session, Sessions, Turn, name, text};
 use crate::dialect::{Host, Outcome, Refusal, Start, Subscribe};
 use crate::engine::{Encode, Topic};
 
@@ -175,7 +175,7 @@ impl Visit<'_> {
         let joined = messages::reading("joined", self.id, session.as_ref(), offset);
         self.host.send("joined", &joined);
         if wants_snapshot {
-            let text = said(&topic, offset);
+            let text = text::so_far(&topic, offset);
             self.host.send("snapshot", &messages::snapshot(self.id, text.as_deref(), offset));
         }
         Ok(())

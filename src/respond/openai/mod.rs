@@ -79,17 +79,19 @@ impl OpenAi {
         passages.truncate(self.passages);
         sink.say(Step::Progress("generating".into(), "Generating response...".into())).await?;
         let mut messages = prompt::messages(&self.prompt, job, &passages);
-        for round in 0..=self.tool_rounds {
-            let may_call = round < self.tool_rounds;
-            let reply = self.model.ask(&messages, &self.tools, may_call, job, sink).await?;
+        let mut rounds_left = self.tool_rounds;
+        let reply = loop {
+            let reply = self.model.ask(&messages, &self.tools, rounds_left > 0, job, sink).await?;
             if reply.calls.is_empty() {
-                tell_end(&reply, sink).await?;
-                return Ok(Finish { sources: passages::sources(&passages), ..Finish::default() });
+                break reply;
             }
+            let endless = || Failure::new(Code::Failed, "the model calls tools without end");
+            rounds_left = rounds_left.checked_sub(1).ok_or_else(endless)?;
             messages.push(prompt::called(&reply));
             self.work(&reply, &mut messages, job, sink).await?;
-        }
-        Err(Failure::new(Code::Failed, "the model calls tools without end"))
+        };
+        tell_end(&reply, sink).await?;
+        Ok(Finish { sources: passages::sources(&passages), ..Finish::default() })
     }
 
     /// Does what the model wants done, and adds what comes of it to `messages`.

@@ -129,8 +129,11 @@ impl Served<'_> {
             Some("done") => true,
             Some(_) => return Err(Fault::bad("until", "done is the only end there is")),
         };
-        let start = self.start(&session, until_done)?;
-        Ok(self.sse(Reading { start, until_done, ..self.reading(session, 0)? }, None))
+        // Who comes back goes on where it was, whatever its address says.
+        let returns = (self.call.header)("last-event-id").is_some_and(|id| !id.is_empty());
+        let snapshot = !returns && matches!(self.call.parameter("snapshot"), Some("1" | "true" | ""));
+        let start = if snapshot { Start::Now } else { self.start(&session, until_done)? };
+        Ok(self.sse(Reading { start, until_done, snapshot, ..self.reading(session, 0)? }, None))
     }
 
     /// Where a reader begins that only reads: at its place, or with everything; where it stays for one turn alone, with that.
@@ -230,7 +233,7 @@ impl Served<'_> {
 
     fn reading(&self, session: Session, place: u64) -> Result<Reading, Fault> {
         let (sessions, who) = (Arc::clone(self.sessions), Arc::clone(self.call.identity()?));
-        Ok(Reading { sessions, who, session, start: after(place), until_done: true })
+        Ok(Reading { sessions, who, session, start: after(place), until_done: true, snapshot: false })
     }
 
     fn sse(&self, reading: Reading, question: Option<Asked>) -> Reply {

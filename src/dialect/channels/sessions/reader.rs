@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use crossbeam_epoch as epoch;
+
 use super::steps::view;
 use crate::auth::Identity;
 use crate::dialect::channels::messages;
+use crate::dialect::sessions::step::{MESSAGE, ends_turn};
+use crate::dialect::sessions::text::so_far;
 use crate::dialect::sessions::{Session, Sessions, Status};
-use crate::dialect::text::{put_missed, put_string};
+use crate::dialect::text::{put, put_missed, put_number, put_string};
 use crate::dialect::{Dialect, Gap, Host, Message, Refusal, Start, Subscribe, Transport};
 use crate::engine::{Now, Topic};
 use crate::error::Disconnect;
@@ -24,6 +28,8 @@ pub struct Reading {
     pub start: Start,
     /// Whether the stream ends with a turn.
     pub until_done: bool,
+    /// Whether it begins with all that the turn which is answered has said, as one event, and goes on behind that.
+    pub snapshot: bool,
 }
 
 /// A question that was taken for an answer that has yet to begin. One that never does, because its client may not read it, takes
@@ -91,11 +97,34 @@ impl Reader {
         }
     }
 
+    /// Gives what the turn that is answered has said up to `place`, as one piece. Without such a turn there is nothing to give.
+    fn tell_snapshot(&self, topic: &Topic, place: u64, host: &mut dyn Host) {
+        let Reading { sessions, who, session, .. } = &self.reading;
+        let found = sessions.find(who, &session.id, host.now());
+        if !found.is_ok_and(|session| session.status == Status::Running) || has_ended(topic, place) {
+            return;
+        }
+        let Some(content) = so_far(topic, place) else { return self.tell_gap(None, place, host) };
+        let mut out = Vec::with_capacity(content.len() + 128);
+        put(&mut out, "{\"type\":\"text\",\"content\":\"");
+        put(&mut out, &content);
+        put_string(&mut out, "\",\"snapshot\":true,\"session_id\":", &session.id);
+        put_number(&mut out, ",\"position\":", place);
+        out.push(b'}');
+        host.send_at(MESSAGE, place.to_string().as_bytes(), &out);
+    }
+
     fn refused(&mut self, refusal: &Refusal, host: &mut dyn Host) {
         let text = refusal.to_string();
         self.parting = refusal.retry_after_ms().map(|millis| messages::limited(&text, millis));
         host.close(Disconnect::policy(text));
     }
+}
+
+/// Whether nothing was said since a turn has ended.
+fn has_ended(topic: &Topic, place: u64) -> bool {
+    let pin = epoch::pin();
+    topic.find(place, &pin).is_none_or(|entry| ends_turn(entry.body.event()))
 }
 
 impl Dialect for Reader {
@@ -106,7 +135,9 @@ impl Dialect for Reader {
         match host.subscribe(&request) {
             Ok(outcome) => {
                 self.asked.take().into_iter().for_each(Asked::begun);
-                if !outcome.recovered {
+                if self.reading.snapshot {
+                    self.tell_snapshot(&outcome.topic, outcome.offset, host);
+                } else if !outcome.recovered {
                     self.tell_gap(outcome.gap(), outcome.offset, host);
                 }
                 self.end_if_over(outcome.offset, host);
