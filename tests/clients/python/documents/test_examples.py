@@ -209,3 +209,30 @@ def test_chat(guarded):
     assert list(complete)[: len(wanted)] == list(wanted)
     assert list(complete["metadata"]) == list(wanted["metadata"])
     assert (complete["response"], complete["session_id"]) == ("word or phrase", "optional-session-id")
+
+
+def test_channels_start_stream(guarded):
+    """Sent as it stands, with the headers that the document leaves out."""
+    server, (request, *rest) = guarded(), lines("channels_start_stream")
+    headers, body = "\n".join(rest).split("\n\n")
+    method, path = request.split()
+    given = dict(line.split(": ") for line in headers.splitlines()) | {"Authorization": f"Bearer {TOKEN}"}
+    with server.http.stream(method, path, content=body, headers=given) as answer:
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        events = [line.removeprefix("event: ") for line in answer.iter_lines() if line.startswith("event: ")]
+    assert events[0] == "step" and events[-1] == "done"
+
+
+def test_channels_sse_events(guarded):
+    """Those that an agent says leave as they are shown; positions are ours."""
+    server = guarded()
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    opened = server.http.post("/v1/sessions", json={"agent_id": "a", "session_id": "sess_123"}, headers=headers)
+    assert opened.status_code == 201
+    blocks = [block.splitlines() for block in "\n".join(lines("channels_sse_events")).replace("{...}", "{}").split("\n\n")]
+    wanted = [(event.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for event, data in blocks]
+    for event, data in wanted:
+        server.publish("sessions.client.sess_123", {"type": event, "data": data})
+    with server.sse("/v1/sessions/sess_123/stream", headers=headers) as got:
+        for position, (event, data) in enumerate(wanted, 1):
+            assert next(got) == (event, data | {"position": position}, str(position))
