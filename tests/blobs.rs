@@ -7,6 +7,8 @@
 mod access;
 #[path = "blobs/bounds.rs"]
 mod bounds;
+#[path = "blobs/chat.rs"]
+mod chat;
 #[path = "blobs/endings.rs"]
 mod endings;
 #[path = "blobs/folders.rs"]

@@ -94,7 +94,7 @@ impl Room {
 
 impl Count {
     fn plus(self, more: Self) -> Self {
-        Self { blobs: self.blobs + more.blobs, bytes: self.bytes + more.bytes }
+        Self { blobs: self.blobs + more.blobs, bytes: self.bytes.saturating_add(more.bytes) }
     }
 
     fn minus(self, less: Self) -> Self {
@@ -124,7 +124,7 @@ impl Drop for Share {
 }
 
 fn blocks(bytes: u64) -> u64 {
-    bytes.max(1).div_ceil(BLOB_BLOCK_BYTES) * BLOB_BLOCK_BYTES
+    bytes.max(1).div_ceil(BLOB_BLOCK_BYTES).saturating_mul(BLOB_BLOCK_BYTES)
 }
 
 #[cfg(test)]

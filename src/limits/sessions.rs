@@ -59,6 +59,8 @@ const _: () = assert!(
 const SESSIONS_TOPIC_BYTES: usize = 10;
 /// Time after which an event that a topic does not take is offered again, milliseconds, where the topic does not say.
 pub const POSTS_RETRY_MS: u64 = 100;
+/// Time that a request for an answer still waits for it when the server ends, milliseconds.
+pub const LAST_ANSWERS_MS: u64 = 1_000;
 /// Words that the embedded responder may be told to say in a second: timers have milliseconds.
 pub const WORDS_PER_SECOND_MAX: usize = 1_000;
 /// Documents that answers rest on.

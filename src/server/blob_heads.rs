@@ -66,10 +66,14 @@ fn with_tag(blob: &Description) -> Response<Body> {
 fn describe(response: &mut Response<Body>, blob: &Description) {
     put(response, CONTENT_TYPE, blob.content_type.to_string());
     let headers = response.headers_mut();
-    let mut fixed = |name, value| drop(headers.insert(name, HeaderValue::from_static(value)));
+    let mut fixed = |name: HeaderName, value| drop(headers.insert(name, HeaderValue::from_static(value)));
     fixed(X_CONTENT_TYPE_OPTIONS, "nosniff");
     fixed(CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox");
     fixed(ACCEPT_RANGES, "bytes");
+    if blob.digest.is_none() {
+        // A proxy that gathers it would keep from its readers what is there already.
+        fixed(HeaderName::from_static("x-accel-buffering"), "no");
+    }
     if !is_shown(&blob.content_type) {
         fixed(CONTENT_DISPOSITION, "attachment");
     }

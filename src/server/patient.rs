@@ -100,6 +100,35 @@ mod tests {
         assert_eq!(failed, Err(io::ErrorKind::TimedOut));
     }
 
+    /// Takes `pieces` of so many bytes with a pause before each, from who writes them all and never flushes.
+    async fn taken(pieces: usize, bytes: usize) -> io::Result<()> {
+        let (near, mut far) = tokio::io::duplex(8);
+        let mut socket = Patient::new(near, PATIENCE);
+        let reading = async {
+            for _ in 0..pieces {
+                tokio::time::sleep(PATIENCE * 6 / 10).await;
+                if far.read_exact(&mut vec![0; bytes]).await.is_err() {
+                    break;
+                }
+            }
+            drop(far);
+        };
+        let writing = async {
+            let written = socket.write_all(&vec![0; pieces * bytes]).await;
+            drop(socket);
+            written
+        };
+        tokio::join!(writing, reading).0
+    }
+
+    #[tokio::test]
+    async fn a_long_answer_has_its_time_piece_by_piece() {
+        let (enough, too_little) =
+            tokio::join!(taken(3, ANSWER_PIECE_BYTES), taken(3, ANSWER_PIECE_BYTES / 4));
+        assert!(enough.is_ok(), "{enough:?}");
+        assert_eq!(too_little.map_err(|error| error.kind()), Err(io::ErrorKind::TimedOut));
+    }
+
     #[tokio::test]
     async fn each_answer_has_its_own_time() {
         let (near, mut far) = tokio::io::duplex(8);

@@ -5,7 +5,7 @@ use super::support::{Running, bearer, keys};
 use sha2::{Digest, Sha256};
 
 /// A key with these grants.
-fn key(name: &str, publish: &str, subscribe: &str) -> String {
+pub fn key(name: &str, publish: &str, subscribe: &str) -> String {
     let hash: String = Sha256::digest(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     format!(
         "[[keys]]\nname = \"{name}\"\nhash = \"sha256:{hash}\"\npublish = [{publish}]\nsubscribe = [{subscribe}]\n"

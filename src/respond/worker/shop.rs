@@ -314,3 +314,7 @@ impl<S> Shop<S> {
         self.queues.get(queue).is_some_and(|queue| !queue.waiting.is_empty() && !queue.free.is_empty())
     }
 }
+
+#[cfg(test)]
+#[path = "shop_tests.rs"]
+mod tests;
