@@ -82,9 +82,10 @@ fn who_returns_by_its_name_goes_on() {
     // The old connection may still be open as far as anybody knows.
     let after = world.join("a", 1);
     let jobs = world.shop.resume(after.worker, 900);
-    assert_eq!(jobs.iter().map(|job| (&*job.id, job.next, job.left_ms)).collect::<Vec<_>>(), [(
-        "1.1", 2, 99_100
-    )]);
+    assert_eq!(
+        jobs.iter().map(|job| (&*job.id, job.next, job.left_ms)).collect::<Vec<_>>(),
+        [("1.1", 2, 99_100)]
+    );
     assert!(world.shop.look(before, 900).replaced && !world.shop.look(after, 900).replaced);
     world.shop.leave(before);
     assert_eq!(world.shop.census(), Census { waiting: 0, leased: 1, connected: 1 });
@@ -138,7 +139,10 @@ fn what_was_lost_comes_before_what_waits() {
 fn who_polls_gets_what_it_has_again() {
     let mut world = World::new();
     assert!(world.shop.take(&worker("p", 1), 0).is_none());
-    assert!(world.shop.members.is_empty() && world.shop.queues.is_empty(), "nothing is left of who has nothing");
+    assert!(
+        world.shop.members.is_empty() && world.shop.queues.is_empty(),
+        "nothing is left of who has nothing"
+    );
     (world.ask("1"), world.ask("2"));
     let taken = |world: &mut World, capacity| world.shop.take(&worker("p", capacity), 0).map(|job| job.id);
     assert_eq!(taken(&mut world, 1).as_deref(), Some("1.1"));
