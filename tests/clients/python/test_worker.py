@@ -90,7 +90,7 @@ def test_a_worker_is_killed_in_the_middle_of_an_answer(start, worker, on_lost):
         return
     assert (last["type"], last["output"].strip()) == ("done", f"You asked: {question}")
     begun = next(i for i, event in enumerate(events) if event.get("step") == "restarted")
-    said = [event["content"] for event in events[begun:] if event["type"] == "message"]
+    said = [event["content"] for event in events[begun:] if event["type"] == "text"]
     assert "".join(said).strip() == f"You asked: {question}"
 
 
