@@ -1,6 +1,16 @@
 //! Every bound of the server, named. A number that limits what a peer can cause stands here and nowhere else;
 //! those that an operator may change are the defaults of the configuration.
 
+mod blobs;
+mod models;
+mod sessions;
+mod work;
+
+pub use blobs::*;
+pub use models::*;
+pub use sessions::*;
+pub use work::*;
+
 /// Longest topic name, bytes.
 pub const TOPIC_NAME_BYTES_MAX: usize = 255;
 /// Longest event type, id, key and idempotency key, bytes.
@@ -275,6 +285,8 @@ pub const REVOCATION_SECONDS: u64 = 86_400;
 pub const REVOCATION_SECONDS_MAX: u64 = 366 * 86_400;
 /// Longest body of a request about revocations, bytes.
 pub const REVOCATION_BYTES_MAX: usize = 4 << 10;
+/// What a connection that the server itself makes reads ahead, and the longest head of an answer there, bytes.
+pub const CLIENT_BUFFER_BYTES_MAX: usize = 64 << 10;
 /// Tokens that wait until somebody else has been asked.
 pub const QUESTIONS_MAX: usize = 1024;
 /// Time that a server that is asked for keys has, milliseconds.
@@ -320,56 +332,5 @@ pub const REFUSED_LINGER_MS: u64 = 1_000;
 pub const DISCARD_BYTES_MAX: usize = 1 << 20;
 /// And for how long, milliseconds.
 pub const DISCARD_MS: u64 = 1_000;
-/// Longest segment of a topic that is the name of a user; longer ones are hashed.
-pub const OWN_SEGMENT_BYTES_MAX: usize = 96;
-/// Longest id of a session, bytes.
-pub const SESSION_ID_BYTES_MAX: usize = 128;
-/// Questions of one user that are answered or wait to be (default).
-pub const SESSIONS_RUNNING_PER_USER: usize = 16;
-/// Sessions of one user that are remembered (default).
-pub const SESSIONS_PER_USER: usize = 1_000;
-/// Sessions that are remembered (default); about 1 KiB each, and what they keep for context.
-pub const SESSIONS_MAX: usize = 100_000;
-/// Longest question, bytes (default).
-pub const QUESTION_BYTES_MAX: usize = 16 << 10;
-/// Largest context that a client may give, bytes (default).
-pub const SESSION_CONTEXT_BYTES: usize = 16 << 10;
-/// Pieces of an answer (default).
-pub const ANSWER_TOKENS_MAX: usize = 8_192;
-/// Bytes of an answer (default).
-pub const ANSWER_BYTES_MAX: usize = 256 << 10;
-/// Time that an answer may take, seconds (default).
-pub const ANSWER_SECONDS: u64 = 300;
-/// Time for which a session that nobody reads goes on, seconds (default).
-pub const UNWATCHED_SECONDS: u64 = 300;
-/// Time for which a session that is not used is remembered, seconds (default).
-pub const SESSION_IDLE_SECONDS: u64 = 3_600;
-/// Earlier questions and answers that feed the next answer (default).
-pub const HISTORY_TURNS: usize = 20;
-/// Their bytes (default).
-pub const HISTORY_BYTES: usize = 64 << 10;
-/// Attachments of one question or post.
-pub const ATTACHMENTS_MAX: usize = 16;
-/// Events that a session's topic keeps (default): two of the longest answers, with what surrounds them.
-pub const SESSION_RETAIN_EVENTS: usize = 2 * ANSWER_TOKENS_MAX + 1_024;
-
-/// Events of a session that are looked at to put together what an answer has said.
-pub const SESSION_TEXT_LOOKS_MAX: usize = 1 << 16;
-/// Bytes of what an answer has said that are put together, as JSON, in which a character may take six.
-pub const SESSION_TEXT_BYTES_MAX: usize = 4 << 20;
-/// Answers that a thread remembers put together: twice this at most.
-pub const SESSION_TEXTS_REMEMBERED: usize = 4_096;
-/// Their bytes, and those of the places of their pieces: twice this at most.
-pub const SESSION_TEXTS_BYTES: usize = 16 << 20;
-
-const _: () = assert!(6 * ANSWER_BYTES_MAX <= SESSION_TEXT_BYTES_MAX, "an answer can be put together");
-// Each piece has its place, which is 8 B; what grows has up to twice the room it needs.
-const _: () = assert!(2 * (SESSION_TEXT_BYTES_MAX + 8 * SESSION_TEXT_LOOKS_MAX) <= SESSION_TEXTS_BYTES);
-const _: () = assert!(
-    SESSIONS_TOPIC_BYTES + OWN_SEGMENT_BYTES_MAX + SESSION_ID_BYTES_MAX <= TOPIC_NAME_BYTES_MAX,
-    "a session's topic has a name"
-);
-/// `sessions.`, and the dot behind the user.
-const SESSIONS_TOPIC_BYTES: usize = 10;
-/// Time after which an event that a topic does not take is offered again, milliseconds, where the topic does not say.
-pub const POSTS_RETRY_MS: u64 = 100;
+/// Bytes of an answer for each of which its client has `timing.write_seconds`.
+pub const ANSWER_PIECE_BYTES: usize = 64 << 10;

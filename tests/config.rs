@@ -52,6 +52,31 @@ hash = "sha256:00000000000000000000000000000000000000000000000000000000000000fe"
 subscribe = ["stream.**"]
 presence = []
 
+[respond]
+responder = "worker"
+documents = "/srv/documents"
+words_per_second = 40
+
+[agents."wide \"open\""]
+keywords = ["sea", "high water"]
+responder = "embedded"
+
+[agents.billing]
+description = "Invoices"
+queue = "money"
+model = "small"
+
+[openai]
+url = "http://127.0.0.1:11434/v1"
+model = "large"
+temperature = 0.25
+key_env = []
+
+[tools.find-invoice]
+url = "http://127.0.0.1:9/find"
+description = "Finds an invoice"
+parameters = '{"type":"object","properties":{"number":{"type":"string"}}}'
+
 [auth]
 cookie = "session"
 origins = ["https://app.example.com", "*"]
@@ -101,6 +126,44 @@ fn namespaces_inherit_and_the_most_specific_wins() {
     assert_eq!(spaces.of("logs.api").retain_events, 7);
     assert!(spaces.of("logs.api").presence && !spaces.of("logs.db").presence);
     assert_eq!(spaces.of("logs.api").retain_bytes, 64 << 20, "namespaces inherit from the default one only");
+}
+
+#[test]
+fn agents_have_the_order_of_the_file_and_take_the_place_of_the_defaults() {
+    let names = |config: &Config| config.agents.0.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&parse("")), ["specs", "maintenance", "troubleshooting"]);
+    let config = parse(FULL);
+    assert_eq!(names(&config), ["wide \"open\"", "billing"]);
+    let [(_, wide), (_, billing)] = &config.agents.0[..] else { panic!("two agents") };
+    assert_eq!((wide.responder, &*wide.keywords[1]), (Some(config::Responder::Embedded), "high water"));
+    assert_eq!((billing.responder, &*billing.queue), (None, "money"));
+    assert!(problems("[agents.a]\nkeyword = []").contains("did you mean `keywords`?"));
+    assert!(problems("[agents.\"\"]").contains("is no name"));
+    assert!(problems("[agents]\na = 1").contains("m.toml:2: write a table: [agents.\"a\"]"));
+    assert!(
+        problems("[respond]\nwords_per_second = 1001")
+            .starts_with("m.toml:2: words_per_second: at most 1000")
+    );
+    assert!(problems("agents = 1").contains("[agents.\"name\"]"));
+    assert!(problems("[agents.a]\nresponder = \"me\"").contains("\"none\" \"default\""));
+}
+
+#[test]
+fn models_have_a_name_and_tools_a_url() {
+    let config = parse(FULL);
+    assert_eq!((&*config.openai.temperature, config.openai.key_env.len()), ("0.25", 0));
+    assert_eq!(config.tools.0[0].1.schema()["properties"]["number"]["type"], "string");
+    assert!(problems("[openai]\ntemperature = -1").contains("m.toml:2: temperature: write a number"));
+    assert!(problems("[openai]\nurl = \"\"").contains("may not be empty"));
+    let model = "openai.model: say which model";
+    assert!(problems("[respond]\nresponder = \"openai\"").contains(model));
+    assert!(problems("[agents.a]\nresponder = \"openai\"").contains(model));
+    parse("[agents.a]\nresponder = \"openai\"\nmodel = \"m\"");
+    assert!(problems("[tools.a]").contains("the tool `a` needs a `url`"));
+    let tool = "[tools.\"a b\"]\nurl = \"http://a\"\nparameters = \"[]\"";
+    assert!(problems(tool).contains("m.toml:3: parameters: write a JSON object"));
+    assert!(problems(tool).contains("tools: \"a b\" is no name"));
+    assert!(problems("tools = 1").contains("[tools.\"name\"]"));
 }
 
 #[test]
@@ -290,7 +353,7 @@ fn the_printed_configuration_reads_back_as_itself() {
 
 #[test]
 fn every_default_is_what_its_kind_reads() {
-    for setting in config::settings().filter(|setting| setting.section != "keys") {
+    for setting in config::settings().filter(|setting| setting.env().is_some()) {
         let toml = format!("{} = {}", setting.key(), (setting.default)());
         assert_eq!(parse(&toml), Config::default(), "{toml}");
     }

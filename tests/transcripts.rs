@@ -21,6 +21,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets something impossible may panic")]
 
+#[path = "transcripts/answering.rs"]
+mod answering;
 #[path = "transcripts/matching.rs"]
 mod matching;
 #[path = "transcripts/peer.rs"]

@@ -72,7 +72,7 @@ struct Fake {
     subscribed: BTreeSet<String>,
     patterns: BTreeSet<String>,
     reported: HashSet<(String, String)>,
-    identity: Identity,
+    identity: Arc<Identity>,
     /// Whether the token that it was asked about is good.
     asked: Option<bool>,
     sent: usize,
@@ -94,7 +94,7 @@ impl Fake {
             subscribed,
             patterns,
             reported,
-            identity: Identity::anonymous(),
+            identity: Arc::new(Identity::anonymous()),
             asked: None,
             sent: 0,
             closed: false,
@@ -207,7 +207,7 @@ impl Host for Fake {
         Ok(self.registry.find(topic).map(|topic| topic.members()).transpose()?.unwrap_or_default())
     }
 
-    fn identity(&self) -> &Identity {
+    fn identity(&self) -> &Arc<Identity> {
         &self.identity
     }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::process;
 use super::prometheus::{Head, Kind, Page};
 use crate::metrics::{
-    AuthMetrics, Counter, Eviction, GARBAGE, Histogram, HttpMetrics, LimitMetrics, PublishMetrics, Refused,
-    SessionMetrics, ShardMetrics, SqliteMetrics,
+    AuthMetrics, BlobMetrics, Counter, Eviction, GARBAGE, Histogram, HttpMetrics, LimitMetrics,
+    PublishMetrics, Refused, SessionMetrics, ShardMetrics, SqliteMetrics, WorkMetrics,
 };
 
 pub use super::prometheus::CONTENT_TYPE;
@@ -26,10 +26,14 @@ pub struct Sources {
     pub limits: Arc<LimitMetrics>,
     /// Of the SQLite source.
     pub sqlite: Arc<SqliteMetrics>,
+    /// Of blobs.
+    pub blobs: Arc<BlobMetrics>,
     /// Of sessions.
     pub sessions: Arc<SessionMetrics>,
     /// Sessions now, and their questions that are answered or wait to be.
     pub sessions_now: (u64, u64),
+    /// Of the jobs of workers.
+    pub work: Arc<WorkMetrics>,
     /// Topics now.
     pub topics: u64,
     /// Connections now.
@@ -97,10 +101,31 @@ const SQLITE: [(Head, Of<SqliteMetrics>); 7] = [
     (("sqlite_lag_milliseconds", Kind::Gauge, "Age of the newest row when published."), |m| &m.lag_ms),
 ];
 
+const BLOBS: [(Head, Of<BlobMetrics>); 9] = [
+    (("blobs", Kind::Gauge, "Blobs, with those that are removed and still read."), |m| &m.blobs),
+    (("blob_bytes", Kind::Gauge, "Bytes that blobs take on disk."), |m| &m.bytes),
+    (("blob_uploads_total", Kind::Counter, "Uploads completed."), |m| &m.uploaded),
+    (("blob_uploads_broken_total", Kind::Counter, "Uploads that ended before their end."), |m| &m.broken),
+    (("blob_refused_total", Kind::Counter, "Uploads and downloads that a limit refused."), |m| &m.refused),
+    (("blob_downloads_total", Kind::Counter, "Downloads begun."), |m| &m.downloads),
+    (("blob_downloads_cut_total", Kind::Counter, "Downloads that ended before their end."), |m| &m.cut),
+    (("blob_read_bytes_total", Kind::Counter, "Bytes read for downloads."), |m| &m.read_bytes),
+    (("blobs_expired_total", Kind::Counter, "Blobs removed because their time was over."), |m| &m.expired),
+];
+
 const SESSIONS: [(Head, Of<SessionMetrics>); 3] = [
     (("sessions_opened_total", Kind::Counter, "Sessions opened."), |m| &m.opened),
     (("session_turns_total", Kind::Counter, "Questions that were begun to be answered."), |m| &m.started),
     (("session_tokens_total", Kind::Counter, "Pieces of answers."), |m| &m.tokens),
+];
+
+const WORK: [(Head, Of<WorkMetrics>); 6] = [
+    (("work_workers", Kind::Gauge, "Workers that are connected."), |m| &m.connected),
+    (("work_jobs_waiting", Kind::Gauge, "Questions that wait for a worker."), |m| &m.waiting),
+    (("work_jobs_leased", Kind::Gauge, "Questions that are a worker's now."), |m| &m.leased),
+    (("work_jobs_lost_total", Kind::Counter, "Jobs whose worker was lost."), |m| &m.lost),
+    (("work_jobs_retried_total", Kind::Counter, "Questions given to another worker."), |m| &m.retried),
+    (("work_events_repeated_total", Kind::Counter, "Messages that had been taken before."), |m| &m.repeated),
 ];
 
 /// The text.
@@ -110,6 +135,8 @@ pub fn render(sources: &Sources) -> String {
     HTTP.iter().for_each(|(head, of)| page.single(*head, of(&sources.http).get()));
     PUBLISH.iter().for_each(|(head, of)| page.single(*head, of(&sources.publish).get()));
     SQLITE.iter().for_each(|(head, of)| page.single(*head, of(&sources.sqlite).get()));
+    work(&sources.work, &mut page);
+    BLOBS.iter().for_each(|(head, of)| page.single(*head, of(&sources.blobs).get()));
     SUMS.iter().for_each(|(head, of)| page.single(*head, sum(sources, of)));
     sessions(sources, &mut page);
     evictions(sources, &mut page);
@@ -171,6 +198,13 @@ fn credentials(auth: &AuthMetrics, page: &mut Page) {
         ("failed", &auth.webhook_failed),
     ];
     page.labelled(asked, "result", outcomes.map(|(label, count)| (label.to_owned(), count.get())));
+}
+
+fn work(work: &WorkMetrics, page: &mut Page) {
+    WORK.iter().for_each(|(head, of)| page.single(*head, of(work).get()));
+    let head = ("work_jobs_ended_total", Kind::Counter, "Questions that are over, by how.");
+    let outcomes = [("answered", &work.answered), ("failed", &work.failed)];
+    page.labelled(head, "outcome", outcomes.map(|(label, count)| (label.to_owned(), count.get())));
 }
 
 fn limits(sources: &Sources, page: &mut Page) {

@@ -1,5 +1,6 @@
 //! What operators look at.
 
 pub mod metrics;
+pub mod pages;
 mod process;
 mod prometheus;

@@ -24,7 +24,8 @@ const PORTS_TRIED: u16 = 100;
 const TICK: Duration = Duration::from_millis(100);
 /// Ticks between two updates of the status line.
 const TICKS_PER_STATUS: u64 = 10;
-/// What the demo says beyond the defaults: little is kept, joins and leaves can be seen, and Ctrl-C ends it soon.
+/// What the demo says beyond the defaults: little is kept, joins and leaves can be seen, answers come at a pace to read along, and
+/// Ctrl-C ends it soon.
 const SETTINGS: &str = r#"
 log = "warn"
 [limits]
@@ -36,6 +37,8 @@ drain_seconds = 3
 retain_events = 2_000
 retain_bytes = "4MiB"
 presence = true
+[respond]
+words_per_second = 25
 "#;
 
 /// Flags of `demo`.
@@ -143,6 +146,16 @@ analysis: one after another as it goes on, the same from the oldest event that i
   {program} connect '{socket}/api/v1/ws/analysis/{ANALYSIS}?last_sequence=0'
   curl '{url}/api/v1/ws/analysis/{ANALYSIS}/status'
 
+chat: a question to the manual of a car, answered word by word; another, answered at once; one to an agent, as Server-Sent Events
+
+  {program} connect '{socket}/ws/chat' --send '{{\"type\":\"message\",\"message\":\"What is the engine power?\"}}'
+  curl --json '{{\"message\":\"When is the oil changed?\"}}' '{url}/api/v1/chat'
+  curl -N --json '{{\"agent_id\":\"troubleshooting\",\"goal\":\"My car will not start\"}}' -H 'Accept: text/event-stream' '{url}/v1/sessions/execute'
+
+chat in a browser: a page that goes on where it was after a reload; any token is good here
+
+  {url}/ws/test#token=demo
+
 Any other WebSocket client does as well: websocat, wscat, `python3 -m websockets URL`.
 Ctrl-C ends the demo.
 "
@@ -222,6 +235,10 @@ mod tests {
             "ws://127.0.0.1:9/ws/events/session-123",
             "ws://127.0.0.1:9/v1/ws",
             "ws://127.0.0.1:9/api/v1/ws/analysis/demo?last_sequence=0",
+            "ws://127.0.0.1:9/ws/chat",
+            "http://127.0.0.1:9/api/v1/chat",
+            "http://127.0.0.1:9/v1/sessions/execute",
+            "  http://127.0.0.1:9/ws/test#token=demo",
         ] {
             assert!(guide.contains(way), "{way}");
         }

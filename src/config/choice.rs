@@ -153,6 +153,49 @@ choice! {
     }
 }
 
+choice! {
+    /// Who answers questions.
+    Responder {
+        /// The server itself, from documents.
+        Embedded = "embedded",
+        /// A model behind an HTTP endpoint.
+        Openai = "openai",
+        /// A process that takes jobs.
+        Worker = "worker",
+        /// Nobody.
+        None = "none",
+    }
+}
+
+/// Who answers, or whoever does by default.
+pub struct MaybeResponder;
+
+impl Kind for MaybeResponder {
+    type Value = Option<Responder>;
+    const NAME: &'static str = "`embedded` `openai` `worker` `none` `default`";
+
+    fn read(word: &Word) -> Result<Option<Responder>, String> {
+        match word {
+            Word::Text(text) if text == "default" => Ok(None),
+            word => Responder::read(word).map(Some).map_err(|hint| hint + " \"default\""),
+        }
+    }
+
+    fn show(value: &Option<Responder>) -> String {
+        value.as_ref().map_or_else(|| "\"default\"".into(), Responder::show)
+    }
+}
+
+choice! {
+    /// What becomes of a job whose worker is lost.
+    OnLost {
+        /// Another worker answers, from the beginning.
+        Retry = "retry",
+        /// Nobody answers.
+        Fail = "fail",
+    }
+}
+
 /// A role, or none.
 pub struct MaybeRole;
 

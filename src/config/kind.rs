@@ -16,6 +16,8 @@ pub enum Word {
     Text(String),
     /// A whole number.
     Number(i64),
+    /// A number with a fraction, as it was written.
+    Decimal(String),
     /// True or false.
     Switch(bool),
     /// A list.

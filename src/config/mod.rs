@@ -2,12 +2,14 @@
 //! value, resolved and checked together. One table (`table`) names the settings for the file, the flags, the environment
 //! and the documentation. Never reads a clock, opens a socket or holds a secret: keys are known by their hashes.
 
+mod blobs;
 mod choice;
 mod credentials;
 mod key;
 mod kind;
 mod lists;
 mod namespaces;
+mod openai;
 mod pattern;
 mod print;
 mod problem;
@@ -15,30 +17,39 @@ mod protocols;
 mod proxy;
 mod raw;
 mod resolve;
+mod respond;
 mod roles;
 mod section;
 mod sessions;
 mod table;
+mod tools;
 mod units;
+mod worker;
 
 use std::path::PathBuf;
 
+pub use blobs::Blobs;
 pub use choice::{
-    Algorithm, Asked, ForwardedHeader, LogFormat, ProxyProtocol, Refuse, Role, SkipTo, SlowPolicy,
+    Algorithm, Asked, ForwardedHeader, LogFormat, OnLost, ProxyProtocol, Refuse, Responder, Role, SkipTo,
+    SlowPolicy,
 };
 pub use credentials::{Auth, Jwt, Webhook};
 pub use key::KeyHash;
 pub use kind::Listen;
 pub use namespaces::Namespaces;
+pub use openai::OpenAi;
 pub use pattern::Pattern;
 pub use print::{key_to_toml, to_markdown, to_toml};
 pub use problem::{Origin, Problem, Problems};
 pub use protocols::{Analysis, Channels, Events, Stream};
 pub use proxy::{Network, Proxy};
+pub use respond::{Agent, Agents, Respond};
 pub use roles::{RoleGrants, Roles};
 pub use section::Setting;
 pub use sessions::Sessions;
 pub use table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
+pub use tools::{Tool, Tools};
+pub use worker::Worker;
 
 /// The configuration of a server: every value is there and they fit together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,6 +74,18 @@ pub struct Config {
     pub analysis: Analysis,
     /// Questions that are answered.
     pub sessions: Sessions,
+    /// Blobs.
+    pub blobs: Blobs,
+    /// Who answers them.
+    pub respond: Respond,
+    /// Among whom they are divided.
+    pub agents: Agents,
+    /// Models that answer.
+    pub openai: OpenAi,
+    /// What they can have done.
+    pub tools: Tools,
+    /// Processes that answer them.
+    pub worker: Worker,
     /// The backend that is asked.
     pub webhook: Webhook,
     /// What roles may do.

@@ -3,12 +3,16 @@
 use super::Config;
 use super::credentials::{Auth, Jwt, Webhook};
 use super::kind::quote;
+use super::openai::OpenAi;
 use super::protocols::{Analysis, Channels, Events, Stream};
 use super::proxy::Proxy;
+use super::respond::{Agent, Respond};
 use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, Roles, RootGrants};
 use super::section::Setting;
 use super::sessions::Sessions;
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing, settings};
+use super::tools::Tool;
+use super::worker::Worker;
 
 /// The effective configuration as TOML with the effect of each setting above it. Reading it back gives the same
 /// configuration. Contains the hashes of keys, as the file does, and no key.
@@ -24,6 +28,13 @@ pub fn to_toml(config: &Config) -> String {
     write_section(&mut out, "[channels]", Channels::SETTINGS, &config.channels.show());
     write_section(&mut out, "[analysis]", Analysis::SETTINGS, &config.analysis.show());
     write_section(&mut out, "[sessions]", Sessions::SETTINGS, &config.sessions.show());
+    write_section(&mut out, "[respond]", Respond::SETTINGS, &config.respond.show());
+    write_agents(&mut out, config);
+    write_section(&mut out, "[openai]", OpenAi::SETTINGS, &config.openai.show());
+    for (name, tool) in &config.tools.0 {
+        write_values(&mut out, &format!("[tools.{}]", quote(name)), Tool::SETTINGS, &tool.show());
+    }
+    write_section(&mut out, "[worker]", Worker::SETTINGS, &config.worker.show());
     write_section(&mut out, "[auth]", Auth::SETTINGS, &config.auth.show());
     write_section(&mut out, "[jwt]", Jwt::SETTINGS, &config.jwt.show());
     write_section(&mut out, "[webhook]", Webhook::SETTINGS, &config.webhook.show());
@@ -37,6 +48,14 @@ pub fn to_toml(config: &Config) -> String {
         write_key(&mut out, key);
     }
     out
+}
+
+/// The comments stand above those of the first alone.
+fn write_agents(out: &mut String, config: &Config) {
+    for (i, (name, agent)) in config.agents.0.iter().enumerate() {
+        let write = if i == 0 { write_section } else { write_values };
+        write(out, &format!("[agents.{}]", quote(name)), Agent::SETTINGS, &agent.show());
+    }
 }
 
 fn write_roles(out: &mut String, roles: &Roles) {
@@ -95,7 +114,11 @@ pub fn to_markdown() -> String {
 
 fn row(setting: &Setting) -> String {
     let env = setting.env().map_or_else(|| "file only".into(), |env| format!("`{env}`"));
-    let key = setting.key().replace("namespaces.default.", "namespaces.*.");
+    let key = setting
+        .key()
+        .replace("namespaces.default.", "namespaces.*.")
+        .replace("agents.", "agents.*.")
+        .replace("tools.", "tools.*.");
     let default =
         if setting.section == "keys" { String::new() } else { format!("`{}`", (setting.default)()) };
     let effect = setting.effect.trim();

@@ -12,9 +12,9 @@ use super::section::Setting;
 use super::table;
 
 /// Settings named at the top, and the sections that hold nothing but settings.
-const PLAIN_SECTIONS: [&str; 12] = [
-    "limits", "proxy", "timing", "delivery", "stream", "events", "channels", "analysis", "sessions", "auth",
-    "jwt", "webhook",
+const PLAIN_SECTIONS: [&str; 16] = [
+    "limits", "proxy", "timing", "delivery", "stream", "events", "channels", "analysis", "sessions", "blobs",
+    "respond", "openai", "worker", "auth", "jwt", "webhook",
 ];
 /// The sections of roles.
 const ROLE_SECTIONS: [&str; 4] = ["roles.observer", "roles.admin", "roles.authority", "roles.root"];
@@ -44,10 +44,10 @@ impl Section {
     }
 }
 
-/// A section with its own heading: a namespace or a key.
+/// A section with its own heading: a namespace, an agent, a tool or a key.
 #[derive(Clone, Debug)]
 pub struct Headed {
-    /// The pattern of a namespace; empty for a key.
+    /// The pattern of a namespace, the name of an agent or tool; empty for a key.
     pub heading: String,
     /// Where the heading stands.
     pub origin: Origin,
@@ -61,6 +61,10 @@ pub struct Raw {
     sections: BTreeMap<String, Section>,
     /// Namespaces other than the default one.
     pub namespaces: Vec<Headed>,
+    /// Agents, in the order of the file.
+    pub agents: Vec<Headed>,
+    /// Tools, in the order of the file.
+    pub tools: Vec<Headed>,
     /// API keys.
     pub keys: Vec<Headed>,
     /// What is wrong so far.
@@ -95,9 +99,13 @@ impl Raw {
         match (key, value.get_ref()) {
             ("namespaces", DeValue::Table(table)) => self.namespaces(lines, table),
             ("roles", DeValue::Table(table)) => self.roles(lines, table),
+            ("agents" | "tools", DeValue::Table(table)) => self.named(lines, key, table),
             ("keys", DeValue::Array(tables)) => tables.iter().for_each(|table| self.key(lines, table)),
             (_, DeValue::Table(table)) if PLAIN_SECTIONS.contains(&key) => self.plain(lines, key, table),
             ("namespaces", _) => self.problems.push(lines.at(at), "write [namespaces.\"pattern\"] tables"),
+            ("agents" | "tools", _) => {
+                self.problems.push(lines.at(at), format!("write [{key}.\"name\"] tables"));
+            }
             ("roles", _) => self.problems.push(lines.at(at), ROLES_HINT),
             ("keys", _) => self.problems.push(lines.at(at), "write [[keys]] tables, with double brackets"),
             _ if PLAIN_SECTIONS.contains(&key) => {
@@ -147,6 +155,22 @@ impl Raw {
             self.sections.insert(DEFAULT_NAMESPACE.into(), section);
         } else {
             self.namespaces.push(Headed { heading: pattern.into(), origin, section });
+        }
+    }
+
+    /// The order of the file counts, and the table does not have it.
+    fn named(&mut self, lines: &Lines<'_>, heading: &str, table: &DeTable<'_>) {
+        let mut tables: Vec<_> = table.iter().collect();
+        tables.sort_by_key(|(name, _)| name.span().start);
+        for (name, value) in tables {
+            let origin = lines.at(name.span().start);
+            let DeValue::Table(settings) = value.get_ref() else {
+                self.problems.push(origin, format!("write a table: [{heading}.\"{}\"]", name.get_ref()));
+                continue;
+            };
+            let section = read_section(lines, heading, settings, &mut self.problems);
+            let headed = Headed { heading: name.get_ref().to_string(), origin, section };
+            if heading == "tools" { &mut self.tools } else { &mut self.agents }.push(headed);
         }
     }
 
@@ -215,8 +239,10 @@ fn known(section: &str, name: &str) -> bool {
 
 /// Says that a name is unknown, and which one was probably meant.
 fn unknown(section: &str, name: &str) -> String {
-    let headings =
-        PLAIN_SECTIONS.iter().chain(&["namespaces", "roles", "keys"]).filter(|_| section.is_empty());
+    let headings = PLAIN_SECTIONS
+        .iter()
+        .chain(&["namespaces", "roles", "agents", "tools", "keys"])
+        .filter(|_| section.is_empty());
     let names = table::section(section).map(|setting| setting.name).chain(headings.copied());
     let place = if section.is_empty() { String::new() } else { format!(" in [{section}]") };
     format!("unknown setting `{name}`{place}{}", meant(nearest(name, names)))
@@ -254,6 +280,7 @@ fn word(value: &DeValue<'_>) -> Word {
     match value {
         DeValue::String(text) => Word::Text(text.to_string()),
         DeValue::Integer(number) => whole(number.as_str(), number.radix()),
+        DeValue::Float(number) => Word::Decimal(number.as_str().into()),
         DeValue::Boolean(switch) => Word::Switch(*switch),
         DeValue::Array(items) => Word::List(items.iter().map(|item| word(item.get_ref())).collect()),
         other => Word::Other(other.type_str()),
@@ -284,6 +311,7 @@ impl Reader<'_> {
 fn complain(name: &str, word: &Word, hint: &str) -> String {
     match word {
         Word::Other(kind) => format!("{name}: {hint}, not a {kind}"),
+        Word::Decimal(_) => format!("{name}: {hint}, not a float"),
         _ => format!("{name}: {hint}"),
     }
 }

@@ -4,17 +4,22 @@
 use std::time::Duration;
 
 use super::Config;
-use super::choice::ProxyProtocol;
+use super::blobs::Blobs;
+use super::choice::{ProxyProtocol, Responder};
 use super::credentials::{Auth, Jwt, Webhook};
 use super::namespaces::Namespaces;
+use super::openai::OpenAi;
 use super::pattern::Pattern;
 use super::problem::{Origin, Problems};
 use super::protocols::{Analysis, Channels, Events, Stream};
 use super::proxy::Proxy;
 use super::raw::{DEFAULT_NAMESPACE, Headed, Raw, Reader, Section};
+use super::respond::{Agent, Agents, Respond};
 use super::roles::Roles;
 use super::sessions::Sessions;
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing};
+use super::tools::Tools;
+use super::worker::Worker;
 use crate::limits::{KEYS_MAX, LINGER_MS_MAX, RETAIN_EVENTS_MAX, USER_BYTES_MAX};
 
 /// Resolves what was said.
@@ -36,6 +41,13 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
     let channels = Channels::resolve(&mut reader(&raw.take("channels"), &mut problems), &Channels::default());
     let analysis = Analysis::resolve(&mut reader(&raw.take("analysis"), &mut problems), &Analysis::default());
     let sessions = Sessions::resolve(&mut reader(&raw.take("sessions"), &mut problems), &Sessions::default());
+    let blobs = Blobs::resolve(&mut reader(&raw.take("blobs"), &mut problems), &Blobs::default());
+    let respond = Respond::read(&raw.take("respond"), &mut problems);
+    let agents = Agents::read(&raw.agents, &mut problems);
+    let openai_said = raw.take("openai");
+    let openai = OpenAi::resolve(&mut reader(&openai_said, &mut problems), &OpenAi::default());
+    let tools = Tools::read(&raw.tools, &mut problems);
+    let worker = Worker::resolve(&mut reader(&raw.take("worker"), &mut problems), &Worker::default());
     let auth = auth(&raw.take("auth"), &mut problems);
     let jwt = jwt(&raw.take("jwt"), &mut problems);
     let webhook = Webhook::resolve(&mut reader(&raw.take("webhook"), &mut problems), &Webhook::default());
@@ -46,6 +58,7 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
     check_openness(&general, &said, keyless, &mut problems);
     check_event_fits_body(&limits, &limits_said, &mut problems);
     check_proxies(&proxy, &proxy_said, &mut problems);
+    check_models(&openai, &openai_said, (&respond, &agents), &mut problems);
     let warnings = raw.warnings;
     problems.or(Config {
         general,
@@ -58,6 +71,12 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
         channels,
         analysis,
         sessions,
+        blobs,
+        respond,
+        agents,
+        openai,
+        tools,
+        worker,
         auth,
         jwt,
         webhook,
@@ -130,6 +149,25 @@ fn check_proxies(proxy: &Proxy, said: &Section, problems: &mut Problems) {
     if proxy.protocol == ProxyProtocol::V1V2 && proxy.trusted.is_empty() {
         let message = "protocol: name the proxies that send PROXY protocol headers in proxy.trusted";
         problems.push(origin(said, &["protocol"]), message);
+    }
+}
+
+/// Whoever answers by a model has one.
+fn check_models(
+    openai: &OpenAi,
+    said: &Section,
+    (respond, agents): (&Respond, &Agents),
+    problems: &mut Problems,
+) {
+    let asks = |agent: &&(String, Agent)| agent.1.responder.unwrap_or(respond.responder) == Responder::Openai;
+    let lacks_one = agents.0.iter().filter(asks).any(|(_, agent)| agent.model.is_empty());
+    if openai.model.is_empty() && (respond.responder == Responder::Openai || lacks_one) {
+        let message = "openai.model: say which model is to answer, by the name that its provider has for it";
+        problems.push(origin(said, &["model", "url"]), message);
+    }
+    if openai.url.is_empty() {
+        problems
+            .push(origin(said, &["url"]), "openai.url: leave it out for the default; it may not be empty");
     }
 }
 

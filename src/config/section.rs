@@ -20,10 +20,10 @@ impl Setting {
         if self.section.is_empty() { self.name.into() } else { format!("{}.{}", self.section, self.name) }
     }
 
-    /// The environment variable that sets it. `None` for what only the file can say.
+    /// The environment variable that sets it. `None` for what only the file can say: of which there can be several.
     pub fn env(&self) -> Option<String> {
         let said = format!("MILLRACE_{}", self.key().replace('.', "_").to_uppercase());
-        (self.section != "keys").then_some(said)
+        (!["keys", "agents", "tools"].contains(&self.section)).then_some(said)
     }
 
     /// Its own flag of `serve`; the others are set by `--set`.

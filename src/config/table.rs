@@ -4,16 +4,21 @@
 
 use std::time::Duration;
 
+use super::blobs::Blobs;
 use super::choice::{LogFormat, MaybeRole, Refuse, Role, SkipTo, SlowPolicy};
 use super::credentials::{Auth, Jwt, Webhook};
 use super::key::KeyHash;
 use super::kind::{Addresses, Bytes, Count, Listen, Millis, Patterns, Seconds, Switch, Text};
+use super::openai::OpenAi;
 use super::pattern::Pattern;
 use super::protocols::{Analysis, Channels, Events, Stream};
 use super::proxy::Proxy;
+use super::respond::{Agent, Respond};
 use super::roles::{AdminGrants, AuthorityGrants, ObserverGrants, RootGrants};
 use super::section::{Setting, section};
 use super::sessions::Sessions;
+use super::tools::Tool;
+use super::worker::Worker;
 use crate::limits;
 
 section! {
@@ -23,6 +28,8 @@ section! {
         listen: Addresses = vec![Listen::Tcp(([127, 0, 0, 1], 8000).into())];
         /// Lets everybody on the network publish and read without keys.
         insecure_open: Switch = false;
+        /// Serves the page `/ws/test`, a chat to try a server with. Everybody may see it; what it asks for needs a credential like any other client.
+        pages: Switch = true;
         /// How clients of the protocols other than the native one are refused: `close` lets the handshake succeed and then closes with a code and a reason, which browsers can read; `http` answers 401, 403, 429 or 503.
         refuse: Refuse = Refuse::Close;
         /// Threads that deliver, each with its own epoll loop; 0 means one per core. About 1 MiB each.
@@ -85,7 +92,7 @@ section! {
         ping_seconds: Seconds<0> = Duration::from_secs(limits::PING_SECONDS);
         /// Time after which a stream without a single event is closed with 1001. 0 means never.
         idle_seconds: Seconds<0> = Duration::from_secs(0);
-        /// Time a client has to take an answer that is not a stream.
+        /// Time a client has to take an answer that is not a stream: each 64 KiB of it, where it is longer.
         write_seconds: Seconds<1> = Duration::from_secs(limits::WRITE_SECONDS_MAX);
         /// Longest time from SIGTERM to the end of the process.
         drain_seconds: Seconds<0> = Duration::from_secs(limits::DRAIN_SECONDS_MAX);
@@ -175,6 +182,12 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         Channels::SETTINGS,
         Analysis::SETTINGS,
         Sessions::SETTINGS,
+        Blobs::SETTINGS,
+        Respond::SETTINGS,
+        Agent::SETTINGS,
+        OpenAi::SETTINGS,
+        Tool::SETTINGS,
+        Worker::SETTINGS,
         Auth::SETTINGS,
         Jwt::SETTINGS,
         Webhook::SETTINGS,

@@ -148,7 +148,7 @@ impl<N: Net> Host for ShardHost<'_, N> {
         Ok(found.map(|topic| topic.members()).transpose()?.unwrap_or_default())
     }
 
-    fn identity(&self) -> &Identity {
+    fn identity(&self) -> &Arc<Identity> {
         &self.shard.conns[self.conn as usize].identity
     }
 

@@ -4,6 +4,7 @@
 
 pub mod analysis;
 pub mod channels;
+pub mod chat;
 pub mod echo;
 pub mod events;
 pub mod frame;
@@ -14,6 +15,7 @@ pub mod sessions;
 pub mod stream;
 pub mod text;
 pub mod topics;
+pub mod work;
 
 use std::sync::Arc;
 
@@ -299,7 +301,7 @@ pub trait Host {
     fn presence(&mut self, topic: &str) -> Result<Vec<(String, Member)>, Refusal>;
 
     /// Who the client is now.
-    fn identity(&self) -> &Identity;
+    fn identity(&self) -> &Arc<Identity>;
 
     /// Checks a token that the client sent. The verdict comes by [`Dialect::authenticated`], and nothing that the client
     /// sent later comes before it; when it is good, the client is that identity from then on.
@@ -373,6 +375,12 @@ pub trait Dialect: Send {
     /// The connection is about to be closed by the server; the last moment to say so on transports without
     /// a close frame.
     fn closing(&mut self, _why: Disconnect, _host: &mut dyn Host) {}
+
+    /// Whether events of several topics must come in the order in which they were published, at the cost of a write for each
+    /// change of topic. Those of one topic always do.
+    fn keeps_order(&self) -> bool {
+        false
+    }
 
     /// Whether [`Self::prefix`] must precede every event.
     fn has_prefix(&self) -> bool {

@@ -241,6 +241,13 @@ impl Protocols {
         Self(all)
     }
 
+    /// One more.
+    #[must_use]
+    pub fn with(mut self, protocol: impl Protocol + 'static) -> Self {
+        self.0.push(Box::new(protocol));
+        self
+    }
+
     /// The answer of whichever serves the path.
     pub fn serve(&self, call: &Call<'_>) -> Option<Result<Reply, Fault>> {
         self.0.iter().find_map(|protocol| protocol.serve(call))

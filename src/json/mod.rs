@@ -5,7 +5,7 @@
 //! rebuilt: it leaves as it came. Nothing here does I/O or reads a clock.
 
 pub mod batch;
-mod depth;
+pub mod depth;
 pub mod envelope;
 pub mod fields;
 pub mod filter;

@@ -5,6 +5,7 @@ use crate::dialect::channels::Channel;
 use crate::dialect::sessions::step::user_id;
 use crate::dialect::text::{put, put_number, put_string};
 use crate::engine::{Body, Parts};
+use crate::json::members::{Member, members};
 
 /// What happened to which session.
 pub struct Happened<'a> {
@@ -45,5 +46,37 @@ impl Happened<'_> {
         out.extend_from_slice(self.more);
         put(&mut out, "}");
         Body::new(&Parts { event: self.event, data: &out, ..Parts::default() })
+    }
+}
+
+/// Why a turn has failed, as members of an event: what people are told in `error`, and what programs are. Of other ends than
+/// failures there is nothing to say.
+pub fn failed_with(data: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for Member { name, value, .. } in str::from_utf8(data).ok().and_then(members).into_iter().flatten() {
+        let name = match &*name {
+            "message" => ",\"error\":",
+            "code" => ",\"code\":",
+            "retry_after" => ",\"retry_after\":",
+            _ => continue,
+        };
+        put(&mut out, name);
+        put(&mut out, value);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::sessions::step::{Code, Done, done, failed};
+
+    #[test]
+    fn failures_say_why_and_other_ends_nothing() {
+        let failed = failed(Code::RateLimited, "too \"fast\"", Some(1500));
+        let why = failed_with(failed.data());
+        let wanted = r#","code":"RATE_LIMITED","error":"too \"fast\"","retry_after":1.500"#;
+        assert_eq!(String::from_utf8(why).unwrap(), wanted);
+        assert!(failed_with(done(&Done::default()).data()).is_empty());
     }
 }

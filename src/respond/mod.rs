@@ -6,11 +6,17 @@
 //! Dropping its future cancels it.
 
 mod agents;
+mod corpus;
 mod desk;
+mod embedded;
 mod events;
+pub mod openai;
+mod script;
 mod sink;
 mod talk;
 mod turn;
+mod words;
+pub mod worker;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,7 +26,10 @@ use crate::dialect::sessions::Question;
 use crate::dialect::sessions::step::Code;
 
 pub use agents::{Agent, Agents};
+pub use corpus::{Corpus, Document, Found, Passage};
 pub use desk::{Desk, Settings};
+pub use embedded::Embedded;
+pub use script::{SCRIPT, Script};
 pub use sink::{Held, Sink};
 
 /// A question that was asked before, and its answer as far as it came.

@@ -8,7 +8,7 @@ use super::desk::Core;
 use super::talk::{Current, Talk};
 use crate::dialect::sessions::Step;
 use crate::dialect::sessions::step::Code;
-use crate::engine::Body;
+use crate::engine::{Body, Now};
 use crate::json::text::write_string;
 use crate::sync::lock;
 
@@ -75,6 +75,14 @@ impl Sink {
         )
     }
 
+    /// Publishes `step` as soon as the topic takes it, and begins the answer anew.
+    ///
+    /// # Errors
+    /// The turn is over.
+    pub async fn begin_anew(&self, step: Step) -> Result<(), Failure> {
+        self.until_taken(|| self.restart(&step)).await
+    }
+
     /// Pieces of the answer so far.
     pub fn tokens(&self) -> usize {
         lock(&self.talk.state).live(self.turn).map_or(0, |current| current.tokens)
@@ -83,6 +91,11 @@ impl Sink {
     /// Whether nothing more is wanted.
     pub fn is_over(&self) -> bool {
         lock(&self.talk.state).live(self.turn).is_none()
+    }
+
+    /// The time; [`super::Job::deadline_ms`] is told by the same clock.
+    pub fn now(&self) -> Now {
+        self.core.now()
     }
 
     /// Publishes the first event of the turn.

@@ -149,6 +149,11 @@ impl History {
         }
     }
 
+    /// The questions, newest first.
+    pub fn newest_first(&self) -> impl Iterator<Item = &str> {
+        self.exchanges.iter().rev().map(|exchange| &*exchange.question)
+    }
+
     /// All, oldest first.
     pub fn to_vec(&self) -> Vec<Exchange> {
         self.exchanges.iter().cloned().collect()

@@ -9,17 +9,20 @@ use crate::delivery::shard::Settings;
 use crate::dialect::Linger;
 use crate::dialect::analysis;
 use crate::dialect::channels::{self, Channels};
+use crate::dialect::chat::{self, Chat};
 use crate::dialect::events::{self, Events, FEED};
 use crate::dialect::protocol::Protocols;
 use crate::dialect::refuse::Refuse;
 use crate::dialect::sessions::Sessions;
 use crate::dialect::stream::{self, Streams};
+use crate::dialect::work::{self, Work};
 use crate::engine::name::Pattern;
 use crate::engine::{Namespace, Namespaces, Rate, Retention, SkipTo, Slow, SlowPolicy};
 use crate::ingest::{Pace, sqlite};
-use crate::limits::OUTBOX_BYTES_MAX;
+use crate::limits::{OUTBOX_BYTES_MAX, RETRY_AFTER_SECONDS};
 use crate::metrics::LimitMetrics;
-use crate::respond::{self, Agent, Agents};
+use crate::respond;
+use crate::respond::worker::Workshop;
 
 fn millis(time: Duration) -> u64 {
     time.as_millis() as u64
@@ -28,13 +31,22 @@ fn millis(time: Duration) -> u64 {
 /// All protocols but the native one; without `sessions` they answer no questions.
 pub fn protocols(config: &Config, sessions: Option<Arc<dyn Sessions>>) -> Protocols {
     let auth_ms = millis(config.channels.auth_seconds);
-    let channels = channels::Settings { refuse: refuse(config), auth_ms, sessions };
+    // An answer ends by itself before nobody waits for it any more.
+    let answer_seconds = config.sessions.answer_seconds.as_secs() + RETRY_AFTER_SECONDS;
+    let chat = chat::Settings { sessions: sessions.clone(), answer_seconds };
+    let channels = channels::Settings { refuse: refuse(config), auth_ms, sessions, answer_seconds };
     Protocols::new(vec![
         Box::new(Streams::new(streams(config))),
         Box::new(Events::new(events(config))),
         Box::new(Channels::new(channels)),
         Box::new(analysis(config)),
+        Box::new(Chat::new(chat)),
     ])
+}
+
+/// The protocol of workers.
+pub fn work(config: &Config, workshop: Arc<Workshop>) -> Work {
+    Work::new(work::Settings { refuse: refuse(config), workshop })
 }
 
 /// How clients of the protocols are refused.
@@ -128,14 +140,6 @@ pub fn desk(config: &Config) -> respond::Settings {
         history_turns: said.history_turns,
         history_bytes: said.history_bytes,
     }
-}
-
-/// Who answers.
-pub fn agents(_config: &Config) -> Agents {
-    let responder = Arc::new(respond::Nobody);
-    let nobody =
-        Agent { name: "assistant".into(), description: String::new(), keywords: Vec::new(), responder };
-    Agents::new(Vec::new(), Arc::new(nobody))
 }
 
 /// The namespaces of topics, with those that protocols bring along.

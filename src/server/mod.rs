@@ -10,15 +10,22 @@ mod answer;
 pub mod assembly;
 pub mod authority;
 mod bell;
+mod blob_heads;
+mod blobs;
+mod body;
+mod conditions;
 mod consult;
 mod credentials;
 mod dialects;
 mod history;
+mod models;
 mod node;
+mod pages;
 mod patient;
 mod proxies;
 mod publish;
 mod query;
+pub mod responders;
 mod routes;
 mod socket;
 mod streams;
@@ -34,6 +41,8 @@ use crate::config::{Config, Listen};
 use crate::delivery::{Drain, sys};
 use crate::engine::Registry;
 use crate::ingest::sqlite::Source;
+use crate::respond::Agents;
+use crate::respond::worker::Workshop;
 use accept::Listener;
 use authority::Chores;
 use node::Node;
@@ -58,14 +67,30 @@ impl Server {
     /// Opens the listeners and starts the shards. Must be called within a runtime.
     ///
     /// # Errors
-    /// An address cannot be listened on, a key of tokens is missing, or the system has no descriptors or threads left.
+    /// An address cannot be listened on, a key of tokens is missing, the documents of answers cannot be read, or the system has no
+    /// descriptors or threads left.
     pub fn bind(config: Config) -> anyhow::Result<Self> {
+        let workshop = responders::workshop(&config);
+        let agents = responders::agents(&config, &workshop)?;
+        Self::start(config, agents, workshop)
+    }
+
+    /// The same with `agents` to answer questions, for programs that bring their own.
+    ///
+    /// # Errors
+    /// As [`Self::bind`], the documents apart.
+    pub fn bind_with(config: Config, agents: Agents) -> anyhow::Result<Self> {
+        let workshop = responders::workshop(&config);
+        Self::start(config, agents, workshop)
+    }
+
+    fn start(config: Config, agents: Agents, workshop: Arc<Workshop>) -> anyhow::Result<Self> {
         let open = |listen: &Listen| {
             Listener::open(listen, &config.delivery)
                 .with_context(|| format!("cannot listen on {}", listen.url()))
         };
         let listeners = config.general.listen.iter().map(open).collect::<anyhow::Result<_>>()?;
-        let (node, chores) = Node::start(config)?;
+        let (node, chores) = Node::start(config, agents, workshop)?;
         Ok(Self { node: Arc::new(node), listeners, chores })
     }
 
@@ -109,6 +134,7 @@ impl Server {
         // Whoever has not finished at the deadline is cut: that is what a deadline is.
         let _cut = tokio::time::timeout(deadline, all_gone.recv()).await;
         background.iter().for_each(|task| task.abort());
+        close_blobs(&self.node).await?;
         join_shards(self.node).await
     }
 }
@@ -135,6 +161,16 @@ fn drain(node: &Node) -> Drain {
     }
 }
 
+/// Uploads and downloads have had until the deadline, as everybody.
+async fn close_blobs(node: &Arc<Node>) -> anyhow::Result<()> {
+    let blobs = Arc::clone(&node.blobs);
+    let closed = tokio::task::spawn_blocking(move || blobs.close()).await?;
+    if let Err(error) = closed {
+        tracing::warn!(%error, "what blobs have left on the disk could not be removed; the next start will try");
+    }
+    Ok(())
+}
+
 async fn join_shards(node: Arc<Node>) -> anyhow::Result<()> {
     let ended = tokio::task::spawn_blocking(move || node.shards.join());
     ended.await?.context("a shard failed")
@@ -148,6 +184,7 @@ async fn sweep(node: Arc<Node>) {
         node.registry.sweep(part, node.clock.now());
         if part == 0 {
             node.desk.sweep(node.clock.now());
+            node.blobs.sweep(node.clock.now().millis());
         }
         crossbeam_epoch::pin().flush();
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::admission::Admission;
@@ -11,6 +12,7 @@ use super::authority::{Authority, Chores};
 use super::proxies::Proxies;
 use crate::admin::metrics::Sources;
 use crate::auth::{Identity, Origins};
+use crate::blobs::Blobs;
 use crate::config::Config;
 use crate::delivery::shard::Shared;
 use crate::delivery::{Clock, Shards};
@@ -20,7 +22,8 @@ use crate::engine::{Counts, Registry};
 use crate::ingest::Publisher;
 use crate::json::fields::JsonFields;
 use crate::metrics::{HttpMetrics, Limit, LimitMetrics, PublishMetrics, SessionMetrics, SqliteMetrics};
-use crate::respond::Desk;
+use crate::respond::worker::Workshop;
+use crate::respond::{Agents, Desk};
 
 /// Topics made in one second that still get distinct epochs; the seconds are the higher digits.
 const EPOCHS_PER_SECOND: u64 = 1 << 20;
@@ -49,6 +52,10 @@ pub struct Node {
     pub protocols: Arc<Protocols>,
     /// Who answers questions.
     pub desk: Arc<Desk>,
+    /// Where they wait for workers.
+    pub workshop: Arc<Workshop>,
+    /// What was uploaded.
+    pub blobs: Arc<Blobs>,
     /// What publishing counts.
     pub publish_metrics: Arc<PublishMetrics>,
     /// What the SQLite source counts.
@@ -66,25 +73,29 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts the shards of `config`; what else must be run comes with it.
+    /// Starts the shards of `config`, with `agents` to answer questions, those for workers in `workshop`; what else must be run comes
+    /// with it.
     ///
     /// # Errors
     /// A key of tokens that is missing, or the system has no descriptors or threads left.
-    pub fn start(config: Config) -> anyhow::Result<(Self, Chores)> {
+    pub fn start(config: Config, agents: Agents, workshop: Arc<Workshop>) -> anyhow::Result<(Self, Chores)> {
         let clock = Clock::start();
         let first_epoch = clock.now().unix_ms / 1000 * EPOCHS_PER_SECOND;
         let registry = Registry::new(assembly::namespaces(&config), config.limits.topics, first_epoch);
+        let blobs = Blobs::open(config.blobs.clone()).context("blobs.folder cannot be used")?;
         let (registry, counts) = (Arc::new(registry), Arc::new(Counts::default()));
+        workshop.notify_through(Arc::clone(&registry));
         let desk = Arc::new(Desk::new(
             assembly::desk(&config),
-            assembly::agents(&config),
+            agents,
             Arc::clone(&registry),
             Arc::clone(&counts),
             Arc::new(SessionMetrics::default()),
             Box::new(move || clock.now()),
         ));
         let sessions = Some(Arc::clone(&desk) as Arc<dyn Sessions>);
-        let protocols = Arc::new(assembly::protocols(&config, sessions));
+        let protocols = assembly::protocols(&config, sessions);
+        let protocols = Arc::new(protocols.with(assembly::work(&config, Arc::clone(&workshop))));
         let publish_metrics = Arc::new(PublishMetrics::default());
         let publisher =
             Publisher::new(Arc::clone(&registry), Arc::clone(&publish_metrics), Arc::clone(&protocols));
@@ -112,6 +123,8 @@ impl Node {
             limits,
             protocols,
             desk,
+            workshop,
+            blobs: Arc::new(blobs),
             nobody: Arc::new(Identity::nobody()),
             waiting: Semaphore::new(config.limits.waiting_reads),
             registry,
@@ -145,8 +158,10 @@ impl Node {
             auth: Arc::clone(self.authority.metrics()),
             limits: Arc::clone(&self.limits),
             sqlite: Arc::clone(&self.sqlite_metrics),
+            blobs: Arc::clone(self.blobs.metrics()),
             sessions: Arc::clone(self.desk.metrics()),
             sessions_now: self.desk.counts(),
+            work: Arc::clone(self.workshop.metrics()),
             topics: self.registry.len() as u64,
             connections: self.admission.connections() as u64,
         }

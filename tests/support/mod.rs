@@ -32,6 +32,15 @@ impl Running {
 
     /// The same on so many shards.
     pub fn start_on(shards: usize, toml: &str) -> Self {
+        Self::start_bound(shards, toml, |config| Server::bind(config).unwrap())
+    }
+
+    /// The same, as `bind` makes it of its configuration.
+    pub fn start_bound(
+        shards: usize,
+        toml: &str,
+        bind: impl FnOnce(Config) -> Server + Send + 'static,
+    ) -> Self {
         let text = format!("listen = [\"127.0.0.1:0\"]\nshards = {shards}\nworkers = 1\n{toml}");
         let mut config = Config::from_toml("test", &text).unwrap_or_else(|problems| panic!("{problems}"));
         config.test_echo = true;
@@ -40,7 +49,7 @@ impl Running {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
             runtime.unwrap().block_on(async {
-                let server = Server::bind(config).unwrap();
+                let server = bind(config);
                 address_out.send(server.addresses()[0].replace("http://", "")).unwrap();
                 server.run(async { drop(stopped.await) }).await.unwrap();
             });

@@ -8,11 +8,9 @@ use std::sync::Arc;
 
 use millrace::auth::{Credentials, Identity, Places, Presented, Verdict, presented};
 use millrace::config::Config;
-use millrace::delivery::Handoff;
 use millrace::delivery::mailbox::{Alarm, Letter, Mailbox};
-use millrace::delivery::net::Net;
-use millrace::delivery::pool::Drain;
 use millrace::delivery::shard::{Settings, Shard, Shared};
+use millrace::delivery::{Handoff, net::Net, pool::Drain};
 use millrace::dialect::protocol::{Call, Method, Node, Protocols, Reply};
 use millrace::dialect::topics::{
     Multiplex, MultiplexSse, Publisher as Publishing, Reader, parse_reader, parse_sse,
@@ -25,6 +23,7 @@ use millrace::json::fields::JsonFields;
 use millrace::server::assembly;
 use millrace::wire::percent::decode;
 
+use crate::answering::Answering;
 use crate::peer::{Peer, said};
 
 /// What lies between a shard and a client.
@@ -109,18 +108,23 @@ pub struct Simulated {
     /// Streams by letter: their pipe, which is their token too as none is removed before the end.
     peers: BTreeMap<char, (usize, Peer)>,
     now: Now,
+    answering: Option<Answering>,
 }
 
 impl Simulated {
     pub fn new(text: &str) -> Self {
-        let config = Config::from_toml("test", text).unwrap_or_else(|problems| panic!("{problems}"));
+        let mut config = Config::from_toml("test", text).unwrap_or_else(|problems| panic!("{problems}"));
+        config.test_echo = true;
         let now = at(1_000_000);
         let registry = Arc::new(Registry::new(assembly::namespaces(&config), config.limits.topics, 1000));
-        let protocols = Arc::new(assembly::protocols(&config, None));
+        let counts = Arc::new(Counts::default());
+        let answering = Answering::new(&config, &registry, &counts, at);
+        let sessions = answering.as_ref().map(Answering::sessions);
+        let protocols = Arc::new(assembly::protocols(&config, sessions));
         let publisher = Publisher::new(Arc::clone(&registry), Arc::default(), Arc::clone(&protocols))
             .paced(assembly::pace(&config, &Arc::default()));
         let (publisher, credentials) = (Arc::new(publisher), Arc::new(Credentials::new(&config, Vec::new())));
-        let counts = Arc::new(Counts::default());
+        answering.iter().for_each(|answering| answering.publish_through(Arc::clone(&publisher) as _));
         let shared = Shared {
             registry: Arc::clone(&registry),
             publisher: Arc::clone(&publisher) as _,
@@ -144,6 +148,7 @@ impl Simulated {
             pipes,
             peers: BTreeMap::new(),
             now,
+            answering,
         }
     }
 
@@ -152,6 +157,7 @@ impl Simulated {
             for (pipe, _) in self.peers.values() {
                 self.shard.readable(*pipe);
             }
+            self.answering.iter().for_each(|answering| answering.go_on(self.now));
             if !self.shard.turn(self.now) {
                 break;
             }
@@ -273,6 +279,7 @@ impl crate::Server for Simulated {
             ("drain", _) => {
                 let now_ms = self.now.millis();
                 let drain = Drain { per_second: 1000, now_ms, deadline_ms: now_ms + 30_000, retry_ms: 1000 };
+                self.answering.iter().for_each(Answering::close);
                 self.publisher.close(self.now);
                 self.mailbox.post(Letter::Drain(drain));
                 self.settle();

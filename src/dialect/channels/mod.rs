@@ -1,10 +1,9 @@
-//! The `channels` protocol: events of six channels over a WebSocket, as a stream of server-sent events, and as pages of the past
-//! (docs/PROTOCOLS.md). Every path answers with `/api` in front of it too.
+//! The `channels` protocol: events of six channels over a WebSocket, as a stream of server-sent events, and as pages of the past;
+//! and sessions, in which agents are asked (docs/PROTOCOLS.md). Every path answers with `/api` in front of it too.
 
 mod channel;
 mod connection;
 mod encode;
-pub mod execute;
 mod flat;
 mod messages;
 mod page;
@@ -12,6 +11,7 @@ mod publish;
 mod query;
 mod request;
 mod select;
+mod sessions;
 mod sse;
 
 use std::sync::Arc;
@@ -34,6 +34,8 @@ pub struct Settings {
     pub auth_ms: u64,
     /// Who answers questions; nobody does without.
     pub sessions: Option<Arc<dyn Sessions>>,
+    /// How long an answer that comes as a whole is waited for, seconds.
+    pub answer_seconds: u64,
 }
 
 /// See the module.
@@ -95,6 +97,12 @@ impl Protocol for Channels {
 
     fn serve(&self, call: &Call<'_>) -> Option<Result<Reply, Fault>> {
         let path = below(call)?;
+        if let Some(sessions) = &self.0.sessions {
+            let served = sessions::Served { sessions, answer_seconds: self.0.answer_seconds, call };
+            if let Some(reply) = sessions::serve(&served, path) {
+                return Some(reply);
+            }
+        }
         let channel = path.strip_prefix("channels/").and_then(|rest| rest.strip_suffix("/events"));
         Some(match (path, call.method, channel) {
             (_, Method::Post, Some(channel)) => publish_to(call, channel),
@@ -115,6 +123,7 @@ impl Protocol for Channels {
     fn reads(&self, call: &Call<'_>) -> Vec<String> {
         match (below(call), call.method) {
             (Some("events"), Method::Get) | (Some("events/replay"), Method::Post) => query::reads(call),
+            (Some(path), _) => sessions::reads(call, path),
             _ => Vec::new(),
         }
     }

@@ -203,6 +203,12 @@ pub trait Sessions: Send + Sync {
 
     /// A line for [`Turn::Behind`].
     fn line(&self) -> Line;
+
+    /// An id for a new session, which nobody can guess.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    fn new_id(&self) -> Result<String, Fault>;
 }
 
 impl fmt::Debug for dyn Sessions {

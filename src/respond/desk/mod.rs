@@ -241,6 +241,10 @@ impl Sessions for Desk {
     fn line(&self) -> Line {
         self.0.line()
     }
+
+    fn new_id(&self) -> Result<String, Fault> {
+        registry::new_id()
+    }
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ impl Core {
 }
 
 /// An id that nobody can guess.
-fn new_id() -> Result<String, Fault> {
+pub(super) fn new_id() -> Result<String, Fault> {
     let mut bytes = [0; ID_BYTES];
     let failed = |_| Fault::new(503, "no_randomness", "the system gives no random numbers");
     rand::fill(&mut bytes).map_err(failed)?;

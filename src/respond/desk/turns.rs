@@ -9,7 +9,7 @@ use crate::auth::Identity;
 use crate::dialect::sessions::step::{self, Code, Done};
 use crate::dialect::sessions::{Ended, Question};
 use crate::engine::Now;
-use crate::respond::events::Happened;
+use crate::respond::events::{Happened, failed_with};
 use crate::respond::sink::Held;
 use crate::respond::talk::{Current, End, Outcome, State, Talk};
 use crate::respond::turn::Turn as Task;
@@ -39,7 +39,7 @@ impl Core {
             state.current.as_ref().map(|current| Arc::clone(&current.agent)).filter(|a| !a.is_empty());
         let agent = match &wanted {
             Some(name) => self.agents.named(name),
-            None => self.agents.route(&task.question.text),
+            None => self.agents.route(&task.question.text, state.history.newest_first()),
         };
         let agent_name = wanted.unwrap_or_else(|| Arc::clone(&agent.name));
         if let Some(current) = &mut state.current {
@@ -123,17 +123,11 @@ impl Core {
             Outcome::Failed => ("session.failed", "error"),
             Outcome::Cancelled => ("session.cancelled", "cancelled"),
         };
-        self.tell(talk, event, (&current.asker, &current.agent), (current.turn, status), b"");
+        let (who, turn) = ((&*current.asker, &*current.agent), (current.turn, status));
+        let why = failed_with(end.body.data());
+        self.tell(talk, event, who, turn, &why);
         if end.outcome == Outcome::Failed {
-            let data = String::from_utf8_lossy(end.body.data());
-            let more = format!(",\"error\":{data}");
-            self.tell(
-                talk,
-                "agent.error",
-                (&current.asker, &current.agent),
-                (current.turn, status),
-                more.as_bytes(),
-            );
+            self.tell(talk, "agent.error", who, turn, &why);
         }
     }
 

@@ -10,8 +10,8 @@ use hyper::header::{ACCEPT, HeaderValue};
 use hyper::{Request, StatusCode};
 use tokio::sync::Mutex;
 
-use super::client::Client;
 use crate::auth::jwt::{Allowed, Tokens, allowed, key_set};
+use crate::client::Client;
 use crate::config::Jwt;
 use crate::delivery::Clock;
 use crate::limits::{JWKS_BYTES_MAX, JWKS_TIMEOUT_MS};

@@ -2,7 +2,6 @@
 //! fetched first is done by one task of the server's, which asks for many at a time, and the verdict comes later.
 
 mod chores;
-mod client;
 mod jwks;
 pub mod keys;
 mod look;

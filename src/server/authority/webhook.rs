@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
-use super::client::Client;
 use super::keys;
 use crate::auth::{AuthError, Caller, Hash, Identity, Permits, Remembered};
+use crate::client::Client;
 use crate::config::{self, Asked};
 use crate::delivery::Clock;
 use crate::json::time;

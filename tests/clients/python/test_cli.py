@@ -133,12 +133,14 @@ def test_every_line_that_the_demo_prints_shows_something():
     try:
         guide = list(itertools.takewhile(lambda line: "Ctrl-C" not in line, demo.stdout))
         commands = [line.strip() for line in guide if line.startswith(("  curl ", f"  {BINARY} "))]
-        assert len(commands) == 17, guide
+        assert len(commands) == 20, guide
         live = [command for command in commands if " connect " in command or " subscribe " in command or " -N " in command]
-        assert len(live) == 13
+        assert len(live) == 15
         for command in commands:
             wanted = 6 if command in live else 1
             assert len(first_lines(command, wanted)) == wanted, command
+        (page,) = [line.strip() for line in guide if line.startswith("  http")]
+        assert "<title>WebSocket Chat Test</title>" in "".join(first_lines(f"curl -s '{page}'", 1000))
     finally:
         demo.terminate()
         demo.wait(PATIENCE)

@@ -1,0 +1,245 @@
+//! Events of a session in the words of this protocol: the document's members first and in its order, then what else is known,
+//! and the session and the number of the event last.
+
+use bytes::Bytes;
+
+use crate::dialect::sessions::{name, step, text};
+use crate::dialect::text::{put, put_number, put_string};
+use crate::dialect::{Linger, Transport, frame};
+use crate::engine::{Content, Encode, Entry, Now, Topic, ViewId};
+use crate::json::members::{Member, members};
+
+/// Room for what surrounds an event's data.
+const ENVELOPE_BYTES: usize = 192;
+
+/// Events are taken one by one, and at once: only so is the frame of one made without being kept, and an answer of n bytes does
+/// not leave n² bytes in the log.
+pub const ONE_BY_ONE: Linger = Linger { window_ms: 0, events: 1 };
+
+/// The encoder of one transport.
+#[derive(Debug)]
+struct Words {
+    transport: Transport,
+    /// Whether tokens come with all that was said before.
+    partial: bool,
+    view: ViewId,
+}
+
+const fn words(transport: Transport, partial: bool, view: ViewId) -> Words {
+    Words { transport, partial, view }
+}
+
+static VIEWS: [Words; 4] = [
+    words(Transport::WebSocket, true, 60),
+    words(Transport::Deflate, true, 61),
+    words(Transport::WebSocket, false, 62),
+    words(Transport::Deflate, false, 63),
+];
+
+/// The encoder for a transport.
+pub fn view(transport: Transport, partial: bool) -> &'static dyn Encode {
+    let wanted = |words: &&Words| words.transport == transport && words.partial == partial;
+    VIEWS.iter().find(wanted).unwrap_or(&VIEWS[0])
+}
+
+impl Words {
+    fn frame_of(&self, topic: &Topic, entry: &Entry) -> Bytes {
+        let before = if self.partial { Before::of(topic, entry) } else { Before::Unwanted };
+        let capacity = entry.body.len() + ENVELOPE_BYTES + before.len();
+        let id = name::id_of(topic.name());
+        frame::event(self.transport, capacity, |_| {}, |out| Event::of(entry).write_with(&id, &before, out))
+    }
+}
+
+impl Encode for Words {
+    fn view(&self) -> ViewId {
+        self.view
+    }
+
+    fn frame(&self, topic: &Topic, entry: &Entry) -> Bytes {
+        self.frame_of(topic, entry)
+    }
+
+    fn batch(&self, topic: &Topic, entries: &[&Entry], _now: Now) -> Option<Bytes> {
+        let [entry] = entries else { return None };
+        (self.partial && entry.body.event() == step::MESSAGE).then(|| self.frame_of(topic, entry))
+    }
+}
+
+/// All that was said up to a piece of an answer.
+#[derive(Debug)]
+enum Before {
+    /// This, as it stands between the quotes of a JSON string.
+    Text(String),
+    /// The beginning is no longer kept.
+    Gone,
+    /// Nobody wants to know.
+    Unwanted,
+}
+
+impl Before {
+    fn of(topic: &Topic, entry: &Entry) -> Self {
+        if entry.body.event() != step::MESSAGE {
+            return Self::Unwanted;
+        }
+        text::so_far(topic, entry.offset).map_or(Self::Gone, Self::Text)
+    }
+
+    fn len(&self) -> usize {
+        if let Self::Text(text) = self { text.len() } else { 0 }
+    }
+}
+
+/// The value of a member, as it stands.
+fn find<'a>(all: &[Member<'a>], name: &str) -> Option<&'a str> {
+    all.iter().find(|member| member.name == name).map(|member| member.value)
+}
+
+/// An event of a session, as this protocol shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'e> {
+    /// Its type, in the session's own vocabulary.
+    pub name: &'e str,
+    /// Its data, JSON; `None` where it has other data.
+    pub data: Option<&'e str>,
+    /// Its position.
+    pub sequence: u64,
+}
+
+impl<'e> Event<'e> {
+    /// What a log holds.
+    pub fn of(entry: &'e Entry) -> Self {
+        let json = (entry.body.content() == Content::Json).then(|| str::from_utf8(entry.body.data()).ok());
+        Self { name: entry.body.event(), data: json.flatten(), sequence: entry.offset }
+    }
+
+    fn members(&self) -> Vec<Member<'e>> {
+        self.data.and_then(members).into_iter().flatten().collect()
+    }
+
+    /// A member of its data, as it stands.
+    pub fn find(&self, name: &str) -> Option<&'e str> {
+        find(&self.members(), name)
+    }
+
+    /// Appends it, as an event of the session `id`.
+    pub fn write(&self, id: &str, out: &mut Vec<u8>) {
+        self.write_with(id, &Before::Unwanted, out);
+    }
+
+    fn write_with(&self, id: &str, before: &Before, out: &mut Vec<u8>) {
+        let start = out.len();
+        if write_known(id, self.name, &self.members(), before, out).is_none() {
+            out.truncate(start);
+            self.write_foreign(out);
+        }
+        // An answer says early whose it is.
+        if !out[start..].starts_with(COMPLETE) {
+            put_string(out, ",\"session_id\":", id);
+        }
+        put_number(out, ",\"sequence\":", self.sequence);
+        out.push(b'}');
+    }
+
+    /// Appends what somebody else has published to the topic.
+    fn write_foreign(&self, out: &mut Vec<u8>) {
+        put_string(out, "{\"type\":\"event\",\"event\":", self.name);
+        put(out, ",\"data\":");
+        put(out, self.data.unwrap_or("null"));
+    }
+}
+
+/// Appends the members of an event of the session's vocabulary; `None` when it is none.
+fn write_known(id: &str, event: &str, all: &[Member<'_>], before: &Before, out: &mut Vec<u8>) -> Option<()> {
+    match event {
+        step::MESSAGE => write_token(all, before, out),
+        step::STEP => {
+            put_values(
+                all,
+                "{\"type\":\"progress\"",
+                &[("step", ",\"step\":"), ("message", ",\"message\":")],
+                out,
+            )?;
+            put_rest(all, &["type", "step", "message"], out);
+            Some(())
+        }
+        step::ERROR => write_error(all, out),
+        step::DONE => write_done(id, all, out),
+        step::TOOL_CALL | step::TOOL_RESULT => {
+            put_values(all, "{", &[("type", "\"type\":")], out)?;
+            put_rest(all, &["type"], out);
+            Some(())
+        }
+        step::POST => write_post(all, out),
+        _ => None,
+    }
+}
+
+/// Appends `head`, and then values behind the names that they have here. All of them must be there.
+fn put_values(all: &[Member<'_>], head: &str, wanted: &[(&str, &str)], out: &mut Vec<u8>) -> Option<()> {
+    put(out, head);
+    for (name, shown) in wanted {
+        put(out, shown);
+        put(out, find(all, name)?);
+    }
+    Some(())
+}
+
+/// Appends the members that were not shown yet, but for those that every event ends with.
+fn put_rest(all: &[Member<'_>], shown: &[&str], out: &mut Vec<u8>) {
+    let ours = ["session_id", "sequence"];
+    for member in
+        all.iter().filter(|member| !shown.contains(&&*member.name) && !ours.contains(&&*member.name))
+    {
+        out.push(b',');
+        put(out, member.text);
+    }
+}
+
+fn write_token(all: &[Member<'_>], before: &Before, out: &mut Vec<u8>) -> Option<()> {
+    put_values(all, "{\"type\":\"token\"", &[("content", ",\"token\":")], out)?;
+    match before {
+        Before::Text(text) => {
+            put(out, ",\"partial_response\":\"");
+            put(out, text);
+            out.push(b'"');
+        }
+        Before::Gone => put(out, ",\"partial_response\":null"),
+        Before::Unwanted => {}
+    }
+    Some(())
+}
+
+/// The document has one code for all that can go wrong with a question; which it was is the reason.
+fn write_error(all: &[Member<'_>], out: &mut Vec<u8>) -> Option<()> {
+    put_values(all, "{\"type\":\"error\"", &[("message", ",\"error\":")], out)?;
+    put_string(out, ",\"code\":", super::refused::PROCESSING);
+    put_values(all, "", &[("code", ",\"reason\":")], out)?;
+    put_rest(all, &["type", "code", "message"], out);
+    Some(())
+}
+
+/// How a complete answer begins.
+const COMPLETE: &[u8] = b"{\"type\":\"complete\"";
+
+fn write_done(id: &str, all: &[Member<'_>], out: &mut Vec<u8>) -> Option<()> {
+    let is_answer = find(all, "status")? == "\"success\"";
+    put(out, if is_answer { "{\"type\":\"complete\"" } else { "{\"type\":\"cancelled\"" });
+    put_values(all, "", &[("output", ",\"response\":")], out)?;
+    if is_answer {
+        put_string(out, ",\"session_id\":", id);
+    }
+    put_values(all, "", &[("metadata", ",\"metadata\":")], out)?;
+    put_rest(all, &["type", "output", "status", "metadata"], out);
+    Some(())
+}
+
+fn write_post(all: &[Member<'_>], out: &mut Vec<u8>) -> Option<()> {
+    put_values(all, "{", &[("type", "\"type\":")], out)?;
+    if let Some(text) = find(all, "text") {
+        put(out, ",\"message\":");
+        put(out, text);
+    }
+    put_rest(all, &["type", "text"], out);
+    Some(())
+}
