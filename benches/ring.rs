@@ -123,7 +123,15 @@ fn appends(c: &mut Criterion) {
 fn topic() -> Topic {
     let slow = Slow { policy: SlowPolicy::Disconnect, events: 0, bytes: 0, stall_ms: 0 };
     let retention = Retention { events: KEPT, bytes: 64 << 20, age_ms: 0 };
-    let space = Namespace { retention, slow, presence: false, idempotency_ms: 0, idle_ms: 0, rate: None };
+    let space = Namespace {
+        retention,
+        slow,
+        presence: false,
+        idempotency_ms: 0,
+        idle_ms: 0,
+        linger_ms: 0,
+        rate: None,
+    };
     Topic::new("bench.topic".into(), 1, Arc::new(space), Now::default())
 }
 

@@ -96,6 +96,8 @@ pub const SIEVE_FIELDS_MAX: usize = 8;
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Events looked at for one gather of batches: more, so that a filter does not leave them small.
 pub const BATCH_LOOKS_MAX: usize = 16 << 10;
+/// Longest time that a namespace may make events wait to go together, milliseconds.
+pub const LINGER_MS_MAX: u64 = 50;
 /// Writes of one turn of a shard.
 pub const TURN_WRITES_MAX: usize = 1024;
 /// Bytes written in one turn of a shard.

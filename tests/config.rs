@@ -176,6 +176,15 @@ fn what_a_reader_may_be_behind_follows_what_is_kept() {
 }
 
 #[test]
+fn events_linger_for_fifty_milliseconds_at_most() {
+    let spaces =
+        parse("[namespaces.default]\nlinger_ms = 20\n[namespaces.\"a.*\"]\nlinger_ms = 50").namespaces;
+    assert_eq!((spaces.of("a.b").linger_ms.as_millis(), spaces.of("b").linger_ms.as_millis()), (50, 20));
+    let said = problems("[namespaces.default]\nlinger_ms = 51");
+    assert!(said.starts_with("m.toml:2: linger_ms: may be at most 50 ms"), "{said}");
+}
+
+#[test]
 fn keys_read_what_they_may_subscribe_to() {
     let keys = parse(FULL).keys;
     assert_eq!(keys[1].history, keys[1].subscribe);

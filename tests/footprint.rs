@@ -33,8 +33,15 @@ static ALLOCATOR: Measuring = Measuring;
 fn registry() -> Registry {
     let slow = Slow { policy: SlowPolicy::Disconnect, events: 1, bytes: 1, stall_ms: 1 };
     let retention = Retention { events: 10_000, bytes: 1 << 20, age_ms: 1000 };
-    let space =
-        Namespace { retention, slow, presence: true, idempotency_ms: 1000, idle_ms: 1000, rate: None };
+    let space = Namespace {
+        retention,
+        slow,
+        presence: true,
+        idempotency_ms: 1000,
+        idle_ms: 1000,
+        linger_ms: 0,
+        rate: None,
+    };
     Registry::new(Namespaces::new(Vec::new(), space), TOPICS, 1)
 }
 

@@ -23,7 +23,15 @@ const LINE: &[u8] =
 fn topic(events: u64) -> Topic {
     let slow = Slow { policy: SlowPolicy::Disconnect, events: 0, bytes: 0, stall_ms: 0 };
     let retention = Retention { events: 1024, bytes: 64 << 20, age_ms: 0 };
-    let space = Namespace { retention, slow, presence: false, idempotency_ms: 0, idle_ms: 0, rate: None };
+    let space = Namespace {
+        retention,
+        slow,
+        presence: false,
+        idempotency_ms: 0,
+        idle_ms: 0,
+        linger_ms: 0,
+        rate: None,
+    };
     let topic = Topic::new("bench.topic".into(), 1, Arc::new(space), Now::default());
     (0..events).for_each(|_| publish(&topic));
     topic

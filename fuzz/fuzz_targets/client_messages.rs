@@ -84,7 +84,7 @@ impl Fake {
         let retention = Retention { events: 8, bytes: 1 << 16, age_ms: 0 };
         let slow = Slow { policy: SlowPolicy::Disconnect, events: 8, bytes: 0, stall_ms: 0 };
         let space =
-            Namespace { retention, slow, presence: true, idempotency_ms: 1000, idle_ms: 0, rate: None };
+            Namespace { retention, slow, presence: true, idempotency_ms: 1000, idle_ms: 0, linger_ms: 0, rate: None };
         let registry = Arc::new(Registry::new(Namespaces::new(Vec::new(), space), 16, 1));
         let publisher = Publisher::new(Arc::clone(&registry), Arc::default(), Arc::default());
         let (subscribed, patterns, reported) = Default::default();

@@ -1,6 +1,8 @@
 //! Second stage: every value is there, and they fit together. Rules about several settings stand here; a rule about one
 //! setting is its kind's. Never opens, connects or looks anything up.
 
+use std::time::Duration;
+
 use super::Config;
 use super::blobs::Blobs;
 use super::choice::{ProxyProtocol, Responder};
@@ -18,7 +20,7 @@ use super::sessions::Sessions;
 use super::table::{Delivery, General, KeyConfig, Limits, Namespace, Timing};
 use super::tools::Tools;
 use super::worker::Worker;
-use crate::limits::{KEYS_MAX, RETAIN_EVENTS_MAX, USER_BYTES_MAX};
+use crate::limits::{KEYS_MAX, LINGER_MS_MAX, RETAIN_EVENTS_MAX, USER_BYTES_MAX};
 
 /// Resolves what was said.
 ///
@@ -219,6 +221,7 @@ fn check_namespace(space: &Namespace, said: &Section, problems: &mut Problems) {
             "may not be more than retain_bytes; what is not kept cannot be read late",
         ),
         (space.retain_events > RETAIN_EVENTS_MAX, "retain_events", "may be at most 16777216"),
+        (space.linger_ms > Duration::from_millis(LINGER_MS_MAX), "linger_ms", "may be at most 50 ms"),
     ];
     for (_, name, rule) in rules.iter().filter(|(broken, ..)| *broken) {
         problems.push(origin(said, &[name]), format!("{name}: {rule}"));

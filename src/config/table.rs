@@ -140,6 +140,8 @@ section! {
         idempotency_seconds: Seconds<0> = Duration::from_secs(limits::IDEMPOTENCY_SECONDS);
         /// Time after which a topic that keeps nothing and has no reader is removed. 0 means never.
         topic_idle_seconds: Seconds<0> = Duration::from_secs(limits::TOPIC_IDLE_SECONDS);
+        /// Time for which the pieces of an answer may wait to reach a reader together, as fewer and longer messages; at most 50 ms. Only protocols that have such messages use it, and ends, errors and tools never wait. 0 sends each piece at once.
+        linger_ms: Millis<0> = Duration::ZERO;
         /// Events each topic takes a second; more are refused with 429. 0 means no bound.
         publish_rate: Count<0> = 0;
         /// Events it takes at once before `publish_rate` holds; as many as in a second when 0.

@@ -12,7 +12,15 @@ use crate::json::filter;
 fn topic(events: usize) -> Topic {
     let slow = Slow { policy: SlowPolicy::Conflate, events: 0, bytes: 0, stall_ms: 0 };
     let retention = Retention { events, bytes: 1 << 20, age_ms: 0 };
-    let space = Namespace { retention, slow, presence: false, idempotency_ms: 0, idle_ms: 0, rate: None };
+    let space = Namespace {
+        retention,
+        slow,
+        presence: false,
+        idempotency_ms: 0,
+        idle_ms: 0,
+        linger_ms: 0,
+        rate: None,
+    };
     Topic::new("a".into(), 1, Arc::new(space), Now::default())
 }
 

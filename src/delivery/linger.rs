@@ -2,7 +2,7 @@
 //!
 //! The edge leads. When nothing has left within the last window, an event leaves at once; what follows waits
 //! for the end of the window that this begins, or until a batch is full. A full batch never waits, and begins
-//! a window of its own for those behind it.
+//! a window of its own for those behind it. Nor does an event that its view calls urgent, with all before it.
 //!
 //! What waits is in the log, like everything else: a group knows only up to where its members may read now,
 //! and they read as if that were the head. So nearly all of them stand at the same place, and one batch frame
@@ -16,7 +16,7 @@ use super::gather::{Key, Source};
 use super::net::Net;
 use super::shard::Shard;
 use crate::dialect::Linger;
-use crate::engine::{Read, Retention};
+use crate::engine::{Entry, Namespace, Read};
 use crate::limits::BATCH_LOOKS_MAX;
 
 /// The waiting events of one group.
@@ -30,17 +30,30 @@ pub struct Lingering {
     /// Events of the batch that is not full yet, as far as they were counted.
     counted: u64,
     counted_to: u64,
+    /// Up to where urgent events were looked for.
+    searched_to: u64,
     due: Option<u64>,
 }
 
 impl Lingering {
-    /// Nothing waits, and members may have what lies up to `head`.
-    pub fn new(linger: Linger, retention: &Retention, head: u64) -> Self {
+    /// Nothing waits, and members may have what lies up to `head`. Events wait as long as `linger` says or `space`, where that
+    /// is longer.
+    pub fn new(linger: Linger, space: &Namespace, head: u64) -> Self {
+        let retention = &space.retention;
         // Where events expire by age, they are let go at half of it.
         let age_ms = if retention.age_ms == 0 { u64::MAX } else { retention.age_ms / 2 };
-        let window_micros = u64::from(linger.window_ms).min(age_ms) * 1000;
+        let window_micros = u64::from(linger.window_ms.max(space.linger_ms)).min(age_ms) * 1000;
         let most = u64::from(linger.events.max(1));
-        Self { window_micros, most, released: head, closed_until: 0, counted: 0, counted_to: head, due: None }
+        Self {
+            window_micros,
+            most,
+            released: head,
+            closed_until: 0,
+            counted: 0,
+            counted_to: head,
+            searched_to: head,
+            due: None,
+        }
     }
 
     /// The newest offset that members may have.
@@ -59,9 +72,12 @@ impl Lingering {
         if self.due.is_some_and(|due| due <= from.now.micros) || self.is_endangered(head, from) {
             return self.let_go(head);
         }
-        let full = self.full_batches(head, from);
-        if full > self.released {
-            self.released = full;
+        let before = self.released;
+        if let Some(urgent) = self.newest_urgent(head, from) {
+            self.let_go(urgent);
+        }
+        self.released = self.full_batches(head, from);
+        if self.released > before {
             self.sent(from.now.micros);
             self.due = self.rest_due(head, from);
         }
@@ -70,6 +86,7 @@ impl Lingering {
     /// Lets go everything, due or not.
     pub fn let_go(&mut self, head: u64) {
         (self.released, self.counted, self.counted_to, self.due) = (head, 0, head, None);
+        self.searched_to = self.searched_to.max(head);
     }
 
     /// Something left at `micros`, so that what comes within the window has to wait.
@@ -89,6 +106,13 @@ impl Lingering {
         waiting > BATCH_LOOKS_MAX
             || waiting > retention.events / 2
             || from.topic.backlog_bytes(self.released, from.pin) > retention.bytes / 2
+    }
+
+    /// The newest urgent event of those that were not searched yet.
+    fn newest_urgent(&mut self, head: u64, from: &Source<'_>) -> Option<u64> {
+        let unsearched = std::mem::replace(&mut self.searched_to, head).max(self.released) + 1..=head;
+        let is_urgent = |entry: &Entry| from.class.encode.urgent(entry) && from.wants(entry);
+        unsearched.rev().find(|offset| from.topic.find(*offset, from.pin).is_some_and(is_urgent))
     }
 
     /// The end of the last batch that is full.

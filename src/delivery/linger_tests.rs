@@ -1,19 +1,35 @@
 use std::sync::Arc;
 
+use bytes::Bytes;
 use crossbeam_epoch as epoch;
 
 use super::*;
 use crate::delivery::class::Class;
-use crate::dialect::Transport;
-use crate::dialect::topics::view;
 use crate::engine::filter::{Extract, FieldsBuilder};
-use crate::engine::{Body, Namespace, Now, Parts, Slow, SlowPolicy, Topic};
+use crate::engine::{Body, Encode, Namespace, Now, Parts, Retention, Slow, SlowPolicy, Topic, ViewId};
 use crate::json::filter;
 
 struct Nothing;
 
 impl Extract for Nothing {
     fn fields(&self, _: &[u8], _: &mut FieldsBuilder) {}
+}
+
+/// Says nothing, and of some events that they are urgent.
+struct Hurried;
+
+impl Encode for Hurried {
+    fn view(&self) -> ViewId {
+        902
+    }
+
+    fn frame(&self, _: &Topic, _: &Entry) -> Bytes {
+        Bytes::new()
+    }
+
+    fn urgent(&self, entry: &Entry) -> bool {
+        entry.body.event().ends_with('!')
+    }
 }
 
 /// A topic, what waits of it, and the time.
@@ -25,21 +41,39 @@ struct Scene {
 }
 
 const START: u64 = 1_000_000;
+const ORDINARY: Retention = Retention { events: 1000, bytes: 1 << 20, age_ms: 0 };
 const WINDOW: Linger = Linger { window_ms: 50, events: 4 };
 
 impl Scene {
     fn new(retention: Retention, filter: Option<&str>) -> Self {
         let slow = Slow { policy: SlowPolicy::Disconnect, events: 0, bytes: 0, stall_ms: 0 };
-        let space = Namespace { retention, slow, presence: false, idempotency_ms: 0, idle_ms: 0, rate: None };
+        let space = Namespace {
+            retention,
+            slow,
+            presence: false,
+            idempotency_ms: 0,
+            idle_ms: 0,
+            linger_ms: 0,
+            rate: None,
+        };
+        let lingering = Lingering::new(WINDOW, &space, 0);
         let topic = Topic::new("a".into(), 1, Arc::new(space), Now::default());
         let filter = filter.map(|text| Arc::new(filter::parse(text).unwrap()));
-        let encode = view(Transport::Lines, true);
-        let class = Class { encode, filter, conflate: false, linger: Some(WINDOW) };
-        Self { topic, class, lingering: Lingering::new(WINDOW, &retention, 0), micros: START }
+        let class = Class { encode: &Hurried, filter, conflate: false, linger: Some(WINDOW) };
+        Self { topic, class, lingering, micros: START }
     }
 
     fn ordinary() -> Self {
-        Self::new(Retention { events: 1000, bytes: 1 << 20, age_ms: 0 }, None)
+        Self::new(ORDINARY, None)
+    }
+
+    /// Of a topic whose namespace says how long events wait, for readers who ask for `window_ms`.
+    fn lingering(linger_ms: u32, window_ms: u32) -> Self {
+        let mut scene = Self::ordinary();
+        let space = Namespace { linger_ms, ..scene.topic.namespace().clone() };
+        let linger = Linger { window_ms, events: 4 };
+        scene.lingering = Lingering::new(linger, &space, 0);
+        scene
     }
 
     /// Publishes `events` of `kind`, `millis` after the start; the newest that may go then.
@@ -94,8 +128,7 @@ fn a_full_batch_never_waits_and_begins_a_window() {
 
 #[test]
 fn only_what_is_wanted_fills_a_batch_or_begins_a_window() {
-    let ordinary = Retention { events: 1000, bytes: 1 << 20, age_ms: 0 };
-    let mut scene = Scene::new(ordinary, Some(r#"{"eq":["event","x"]}"#));
+    let mut scene = Scene::new(ORDINARY, Some(r#"{"eq":["event","x"]}"#));
     assert_eq!(scene.publish(0, "y", 1), 1);
     assert_eq!(scene.publish(10, "x", 1), 2);
     assert_eq!(scene.publish(20, "y", 9), 2);
@@ -119,4 +152,39 @@ fn nothing_waits_until_it_is_lost() {
     scene.publish(0, "x", 1);
     scene.publish(10, "x", 1);
     assert_eq!(scene.due_ms(), Some(20));
+}
+
+#[test]
+fn what_is_urgent_never_waits_nor_does_what_came_before_it() {
+    let mut scene = Scene::ordinary();
+    scene.publish(0, "x", 1);
+    assert_eq!((scene.publish(10, "x", 2), scene.due_ms()), (1, Some(50)));
+    assert_eq!((scene.publish(20, "x!", 1), scene.due_ms()), (4, None));
+    assert_eq!((scene.publish(30, "x", 3), scene.due_ms()), (4, Some(70)), "it began a window");
+    assert_eq!((scene.publish(40, "x!", 2), scene.due_ms()), (9, None), "more than a batch");
+    assert_eq!((scene.publish(50, "x", 3), scene.due_ms()), (9, Some(90)));
+    assert_eq!((scene.publish(51, "x", 1), scene.due_ms()), (13, None), "batches are counted from it on");
+    assert_eq!(scene.publish(52, "x!", 1), 14);
+}
+
+#[test]
+fn urgent_is_only_what_is_wanted() {
+    let mut scene = Scene::new(ORDINARY, Some(r#"{"in":["event",["x","x!"]]}"#));
+    scene.publish(0, "x", 1);
+    assert_eq!((scene.publish(10, "x", 1), scene.publish(11, "y!", 1)), (1, 1));
+    assert_eq!(scene.publish(12, "x!", 1), 4);
+}
+
+#[test]
+fn the_longer_of_two_windows_counts() {
+    let mut scene = Scene::lingering(20, 0);
+    assert_eq!((scene.publish(0, "x", 1), scene.due_ms()), (1, None));
+    assert_eq!((scene.publish(10, "x", 1), scene.due_ms()), (1, Some(20)));
+    assert_eq!(scene.publish(11, "x!", 1), 3);
+    let mut scene = Scene::lingering(20, 30);
+    scene.publish(0, "x", 1);
+    assert_eq!((scene.publish(10, "x", 1), scene.due_ms()), (1, Some(30)));
+    let mut scene = Scene::lingering(0, 0);
+    scene.publish(0, "x", 1);
+    assert_eq!((scene.publish(10, "x", 1), scene.due_ms()), (2, None));
 }

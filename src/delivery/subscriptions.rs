@@ -93,10 +93,11 @@ impl<N: Net> Shard<N> {
         if let Some(group) = found.group_of(class) {
             return group;
         }
-        let retention = &found.topic.namespace().retention;
+        let (space, head) = (found.topic.namespace(), found.topic.head());
         // Without a window nothing waits.
-        let linger = self.classes.get(class).linger.filter(|linger| linger.window_ms > 0);
-        let lingering = linger.map(|linger| Box::new(Lingering::new(linger, retention, found.topic.head())));
+        let linger =
+            self.classes.get(class).linger.filter(|linger| linger.window_ms.max(space.linger_ms) > 0);
+        let lingering = linger.map(|linger| Box::new(Lingering::new(linger, space, head)));
         let group = self.groups.insert(Group::new(slot, class, lingering)) as u32;
         found.groups.push((class, group));
         group

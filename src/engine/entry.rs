@@ -30,6 +30,11 @@ pub trait Encode: Send + Sync {
         None
     }
 
+    /// Whether this event is never held back to go together with later ones, and nothing before it is.
+    fn urgent(&self, _entry: &Entry) -> bool {
+        false
+    }
+
     /// Whether nothing follows this event on a connection that reads one topic, through this view and without a prefix: the
     /// connection is closed behind it. Where several topics are read it means nothing. Who begins at or behind such an event,
     /// or has lost it to a gap, reads on to the next.

@@ -62,6 +62,9 @@ pub struct Namespace {
     pub idempotency_ms: u64,
     /// A topic with nothing kept and nobody reading goes after this long, milliseconds.
     pub idle_ms: u64,
+    /// How long events may wait for others on the way to readers whose protocol lets them, milliseconds; what those readers
+    /// ask for themselves may be longer.
+    pub linger_ms: u32,
     /// How fast each topic takes events.
     pub rate: Option<Rate>,
 }

@@ -8,7 +8,15 @@ use crate::sync::{Mutex, lock};
 fn registry(topics_max: usize) -> Registry {
     let slow = Slow { policy: SlowPolicy::Disconnect, events: 0, bytes: 0, stall_ms: 0 };
     let retention = Retention { events: 10, bytes: 1000, age_ms: 50 };
-    let space = Namespace { retention, slow, presence: false, idempotency_ms: 0, idle_ms: 100, rate: None };
+    let space = Namespace {
+        retention,
+        slow,
+        presence: false,
+        idempotency_ms: 0,
+        idle_ms: 100,
+        linger_ms: 0,
+        rate: None,
+    };
     Registry::new(Namespaces::new(Vec::new(), space), topics_max, 40)
 }
 

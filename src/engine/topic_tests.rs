@@ -6,7 +6,8 @@ use crate::engine::{Parts, Wake};
 
 fn topic(retention: Retention, idempotency_ms: u64) -> Topic {
     let slow = Slow { policy: SlowPolicy::Disconnect, events: 0, bytes: 0, stall_ms: 0 };
-    let space = Namespace { retention, slow, presence: true, idempotency_ms, idle_ms: 100, rate: None };
+    let space =
+        Namespace { retention, slow, presence: true, idempotency_ms, idle_ms: 100, linger_ms: 0, rate: None };
     Topic::new("a".into(), 7, Arc::new(space), at(0))
 }
 

@@ -84,7 +84,15 @@ fn at(millis: u64) -> Now {
 fn publisher(rate: Option<Rate>) -> Publisher {
     let slow = Slow { policy: SlowPolicy::Disconnect, events: 0, bytes: 0, stall_ms: 0 };
     let retention = Retention { events: 1000, bytes: 1 << 20, age_ms: 1000 };
-    let space = Namespace { retention, slow, presence: false, idempotency_ms: 1000, idle_ms: 1000, rate };
+    let space = Namespace {
+        retention,
+        slow,
+        presence: false,
+        idempotency_ms: 1000,
+        idle_ms: 1000,
+        linger_ms: 0,
+        rate,
+    };
     let registry = Registry::new(Namespaces::new(Vec::new(), space), 100, 1);
     Publisher::new(Arc::new(registry), Arc::default(), Arc::new(Protocols::new(vec![Box::new(Toy)])))
 }

@@ -186,6 +186,7 @@ fn namespace(space: &config::Namespace) -> Namespace {
         presence: space.presence,
         idempotency_ms: millis(space.idempotency_seconds),
         idle_ms: millis(space.topic_idle_seconds),
+        linger_ms: space.linger_ms.as_millis() as u32,
         rate: Rate::or_second(space.publish_rate, space.publish_burst),
     }
 }

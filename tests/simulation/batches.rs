@@ -11,6 +11,9 @@ use millrace::engine::filter::Filter;
 use millrace::engine::{Encode, Entry, Now, Topic, ViewId};
 use millrace::error::Disconnect;
 
+/// The type of events that wait for nothing.
+pub const URGENT: &str = "bell";
+
 /// Events as the native protocol shows them, on one line; and batches of them, where there are such.
 pub struct Batches {
     transport: Transport,
@@ -71,6 +74,10 @@ impl Encode for Batches {
 
     fn frame(&self, topic: &Topic, entry: &Entry) -> Bytes {
         self.wrap(topic, entry, &text(topic, entry))
+    }
+
+    fn urgent(&self, entry: &Entry) -> bool {
+        entry.body.event() == URGENT
     }
 
     fn batch(&self, topic: &Topic, entries: &[&Entry], now: Now) -> Option<Bytes> {

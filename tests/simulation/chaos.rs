@@ -26,6 +26,7 @@ fn namespace(events: usize, bytes: u64, age_ms: u64, policy: SlowPolicy) -> Name
         presence: false,
         idempotency_ms: 0,
         idle_ms: 400,
+        linger_ms: 0,
         rate: None,
     }
 }

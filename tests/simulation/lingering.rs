@@ -44,6 +44,7 @@ struct Client {
 struct Tally {
     alone: usize,
     full: usize,
+    urgent: usize,
     waited: usize,
     followers: usize,
 }
@@ -107,7 +108,7 @@ impl Story {
     fn body(&mut self) -> Body {
         self.serial += 1;
         let data = format!("{{\"m\":{},\"s\":{}}}", self.rng.below(10), self.serial);
-        let event = self.rng.pick(&["tick", "note"]);
+        let event = if self.rng.chance(60) { batches::URGENT } else { self.rng.pick(&["tick", "note"]) };
         Body::new(&Parts { event, data: data.as_bytes(), ..Parts::default() })
     }
 
@@ -171,7 +172,10 @@ impl Story {
             client.check.complete(&truth).unwrap();
             let kind = &self.kinds[client.kind];
             let epoch = truth.registry.find(kind.topic).unwrap().epoch();
-            let published = |offset: u64| log.life(kind.topic, epoch)[offset as usize - 1].time_ms;
+            let published = |offset: u64| {
+                let event = &log.life(kind.topic, epoch)[offset as usize - 1];
+                (event.time_ms, event.event == batches::URGENT)
+            };
             if number < self.kinds.len() {
                 releases(&client.got, kind.linger, published, &mut tally);
             } else {
@@ -218,14 +222,16 @@ fn offsets(said: &Said) -> Vec<u64> {
 fn releases(
     got: &BTreeMap<u64, Vec<u64>>,
     linger: Linger,
-    published: impl Fn(u64) -> u64,
+    event: impl Fn(u64) -> (u64, bool),
     tally: &mut Tally,
 ) {
     let (window, most) = (u64::from(linger.window_ms), linger.events as usize);
+    let published = |offset| event(offset).0;
     let (mut last, mut last_offset) = (None, 0);
     for (&at, offsets) in got {
         let closed = last.is_some_and(|last| at < last + window);
-        let full = offsets.len().is_multiple_of(most);
+        let urged = offsets.iter().rposition(|offset| event(*offset).1).map_or(0, |last| last + 1);
+        let full = (offsets.len() - urged).is_multiple_of(most);
         let rest_due = (last_offset + 1..=offsets[0]).any(|offset| published(offset) + window <= at);
         assert!(!closed || full || rest_due, "{offsets:?} left early, at {at}; the last left at {last:?}");
         for &offset in offsets {
@@ -233,12 +239,15 @@ fn releases(
             assert!(waited <= window, "{offset} waited {waited} ms; the window is {window}");
             let alone = last.is_none_or(|last| published(offset) >= last + window);
             assert!(!alone || waited == 0, "{offset} was alone, and waited {waited} ms");
+            let urgent = event(offset).1;
+            assert!(!urgent || waited == 0, "{offset} was urgent, and waited {waited} ms");
             tally.alone += usize::from(alone);
+            tally.urgent += usize::from(closed && urgent);
             tally.waited += usize::from(waited > 0);
         }
         let waiting = offsets.iter().filter(|offset| published(**offset) < at).count();
         assert!(waiting < most, "{waiting} waited at {at}, and {most} make a batch");
-        tally.full += usize::from(closed && full);
+        tally.full += usize::from(closed && full && urged == 0);
         (last, last_offset) = (Some(at), offsets[offsets.len() - 1]);
     }
 }
@@ -250,11 +259,13 @@ fn what_lingers_goes_when_it_should() {
         let tally = Story::new(seed).run();
         sum.alone += tally.alone;
         sum.full += tally.full;
+        sum.urgent += tally.urgent;
         sum.waited += tally.waited;
         sum.followers += tally.followers;
     }
     println!("{sum:?}");
-    assert!(sum.alone > 100 && sum.full > 100 && sum.waited > 100 && sum.followers > 10, "{sum:?}");
+    let often = [sum.alone, sum.full, sum.urgent, sum.waited, 10 * sum.followers];
+    assert!(often.into_iter().all(|times| times > 100), "{sum:?}");
 }
 
 /// Readers of two kinds that came in turns.

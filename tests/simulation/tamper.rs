@@ -19,7 +19,15 @@ const EVENTS: u64 = 10;
 fn world() -> (Arc<Registry>, Recorder) {
     let slow = Slow { policy: SlowPolicy::Disconnect, events: 0, bytes: 0, stall_ms: 0 };
     let retention = Retention { events: 6, bytes: 1 << 20, age_ms: 0 };
-    let space = Namespace { retention, slow, presence: false, idempotency_ms: 0, idle_ms: 0, rate: None };
+    let space = Namespace {
+        retention,
+        slow,
+        presence: false,
+        idempotency_ms: 0,
+        idle_ms: 0,
+        linger_ms: 0,
+        rate: None,
+    };
     let registry = Arc::new(Registry::new(Namespaces::new(Vec::new(), space), 10, 7));
     let recorder = Recorder::new(Arc::clone(&registry));
     for n in 0..EVENTS {

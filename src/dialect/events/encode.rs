@@ -139,6 +139,7 @@ mod tests {
             presence: false,
             idempotency_ms: 0,
             idle_ms: 0,
+            linger_ms: 0,
             rate: None,
         };
         Topic::new("events.s".into(), 1, Arc::new(namespace), Now::default())

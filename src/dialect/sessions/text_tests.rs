@@ -9,7 +9,15 @@ use crate::engine::{Body, Namespace, Now, Parts, Retention, Slow, SlowPolicy};
 fn topic(events: usize) -> Topic {
     let slow = Slow { policy: SlowPolicy::Disconnect, events: 0, bytes: 0, stall_ms: 0 };
     let retention = Retention { events, bytes: 1 << 30, age_ms: 0 };
-    let space = Namespace { retention, slow, presence: false, idempotency_ms: 0, idle_ms: 0, rate: None };
+    let space = Namespace {
+        retention,
+        slow,
+        presence: false,
+        idempotency_ms: 0,
+        idle_ms: 0,
+        linger_ms: 0,
+        rate: None,
+    };
     Topic::new("sessions.ann.1".into(), 1, Arc::new(space), Now::default())
 }
 

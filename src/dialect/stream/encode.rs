@@ -65,7 +65,15 @@ mod tests {
     fn topic() -> Topic {
         let retention = Retention { events: 8, bytes: 1 << 20, age_ms: 0 };
         let slow = Slow { policy: SlowPolicy::Disconnect, events: 8, bytes: 0, stall_ms: 0 };
-        let space = Namespace { retention, slow, presence: false, idempotency_ms: 0, idle_ms: 0, rate: None };
+        let space = Namespace {
+            retention,
+            slow,
+            presence: false,
+            idempotency_ms: 0,
+            idle_ms: 0,
+            linger_ms: 0,
+            rate: None,
+        };
         Topic::new("stream.log".into(), 5, Arc::new(space), Now::default())
     }
 

@@ -92,7 +92,15 @@ fn settings() -> Settings {
 fn node() -> Node {
     let retention = Retention { events: 1024, bytes: 1 << 20, age_ms: 0 };
     let slow = Slow { policy: SlowPolicy::Disconnect, events: 0, bytes: 0, stall_ms: 0 };
-    let space = Namespace { retention, slow, presence: false, idempotency_ms: 0, idle_ms: 0, rate: None };
+    let space = Namespace {
+        retention,
+        slow,
+        presence: false,
+        idempotency_ms: 0,
+        idle_ms: 0,
+        linger_ms: 0,
+        rate: None,
+    };
     let registry = Arc::new(Registry::new(Namespaces::new(vec![], space), 100, 1));
     let parrot = Arc::new(Parrot::default());
     let agent = Agent {
