@@ -255,7 +255,15 @@ mod tests {
     fn topic(bodies: &[Body]) -> Topic {
         let retention = Retention { events: 16, bytes: 1 << 20, age_ms: 0 };
         let slow = Slow { policy: SlowPolicy::Disconnect, events: 8, bytes: 0, stall_ms: 0 };
-        let space = Namespace { retention, slow, presence: false, idempotency_ms: 0, idle_ms: 0, rate: None };
+        let space = Namespace {
+            retention,
+            slow,
+            presence: false,
+            idempotency_ms: 0,
+            idle_ms: 0,
+            rate: None,
+            linger_ms: 0,
+        };
         let topic = Topic::new("sessions.ann.s1".into(), 5, Arc::new(space), Now::default());
         topic.publish_with(|| bodies.to_vec(), Now::default(), |_| {}).unwrap();
         topic
