@@ -8,6 +8,7 @@ pub mod chat;
 pub mod echo;
 pub mod events;
 pub mod frame;
+pub mod linger;
 pub mod position;
 pub mod protocol;
 pub mod refuse;
@@ -19,13 +20,15 @@ pub mod work;
 
 use std::sync::Arc;
 
+pub use linger::Linger;
+
 use crate::auth::{AuthError, Identity};
 use crate::engine::filter::Filter;
 use crate::engine::presence::Member;
 use crate::engine::topic::PresenceRefused;
-use crate::engine::{Body, Encode, Namespace, Now, Placed, Topic, TopicError, Unplaced};
+use crate::engine::{Body, Encode, Now, Placed, Topic, TopicError, Unplaced};
 use crate::error::Disconnect;
-use crate::limits::{LINGER_EVENTS, RETRY_AFTER_SECONDS, SUBSCRIPTIONS_MAX};
+use crate::limits::{RETRY_AFTER_SECONDS, SUBSCRIPTIONS_MAX};
 
 /// How the bytes of a connection are framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,31 +110,6 @@ impl<'a> Subscribe<'a> {
     /// Everything of `topic` from now on.
     pub fn new(topic: &'a str, view: &'static dyn Encode) -> Self {
         Self { topic, start: Start::Now, view, filter: None, conflate: false, presence: None, linger: None }
-    }
-}
-
-/// How long events may wait to go together as one [`Encode::batch`]. The edge leads: an event leaves at once when none has
-/// left within the window, and what follows goes when the window ends or enough is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Linger {
-    /// The window, milliseconds.
-    pub window_ms: u32,
-    /// Most events of a batch.
-    pub events: u32,
-}
-
-impl Linger {
-    /// What a view asks for that takes events one by one, and at once, wherever the namespace does not have them wait.
-    pub const ONE_BY_ONE: Self = Self { window_ms: 0, events: 1 };
-
-    /// As long as asked for or as `space` says, where that is longer. Where events wait, several of them go together.
-    pub fn within(self, space: &Namespace) -> Self {
-        match space.linger_ms {
-            0 => self,
-            wait_ms => {
-                Self { window_ms: self.window_ms.max(wait_ms), events: self.events.max(LINGER_EVENTS) }
-            }
-        }
     }
 }
 

@@ -17,7 +17,8 @@ pub struct Row {
 pub type Table = BTreeMap<String, Row>;
 
 /// Files of `src/dialect` that are no protocols and may be used by all of them.
-const DIALECT_SHARED: &[&str] = &["mod", "frame", "position", "protocol", "refuse", "sessions", "text"];
+const DIALECT_SHARED: &[&str] =
+    &["mod", "frame", "linger", "position", "protocol", "refuse", "sessions", "text"];
 
 /// Reads the table out of the document.
 pub fn table(document: &str) -> Table {
