@@ -3,6 +3,8 @@
 pub mod admin;
 pub mod auth;
 #[cfg(not(loom))]
+pub mod blobs;
+#[cfg(not(loom))]
 pub mod client;
 // Under loom tokio has no network, and no model needs one.
 #[cfg(not(loom))]

@@ -1,14 +1,14 @@
 //! Every bound of the server, named. A number that limits what a peer can cause stands here and nowhere else;
 //! those that an operator may change are the defaults of the configuration.
 
-mod sessions;
-
-pub use sessions::*;
-
+mod blobs;
 mod models;
+mod sessions;
 mod work;
 
+pub use blobs::*;
 pub use models::*;
+pub use sessions::*;
 pub use work::*;
 
 /// Longest topic name, bytes.

@@ -3,10 +3,12 @@
 //! A shard is the only writer of its counters, so that counting is a relaxed load and store on a line that
 //! no other core writes; totals are made when somebody asks.
 
+mod blobs;
 mod work;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+pub use blobs::BlobMetrics;
 pub use work::WorkMetrics;
 
 /// A number with one writer at a time, or where a lost update between two writers is excluded by `add`.

@@ -10,6 +10,8 @@ mod support;
 mod answers;
 #[path = "openai/flow.rs"]
 mod flow;
+#[path = "openai/process.rs"]
+mod process;
 #[path = "openai/reader.rs"]
 mod reader;
 #[path = "openai/tools.rs"]

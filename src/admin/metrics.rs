@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::process;
 use super::prometheus::{Head, Kind, Page};
 use crate::metrics::{
-    AuthMetrics, Counter, Eviction, GARBAGE, Histogram, HttpMetrics, LimitMetrics, PublishMetrics, Refused,
-    SessionMetrics, ShardMetrics, SqliteMetrics, WorkMetrics,
+    AuthMetrics, BlobMetrics, Counter, Eviction, GARBAGE, Histogram, HttpMetrics, LimitMetrics,
+    PublishMetrics, Refused, SessionMetrics, ShardMetrics, SqliteMetrics, WorkMetrics,
 };
 
 pub use super::prometheus::CONTENT_TYPE;
@@ -26,6 +26,8 @@ pub struct Sources {
     pub limits: Arc<LimitMetrics>,
     /// Of the SQLite source.
     pub sqlite: Arc<SqliteMetrics>,
+    /// Of blobs.
+    pub blobs: Arc<BlobMetrics>,
     /// Of sessions.
     pub sessions: Arc<SessionMetrics>,
     /// Sessions now, and their questions that are answered or wait to be.
@@ -99,6 +101,18 @@ const SQLITE: [(Head, Of<SqliteMetrics>); 7] = [
     (("sqlite_lag_milliseconds", Kind::Gauge, "Age of the newest row when published."), |m| &m.lag_ms),
 ];
 
+const BLOBS: [(Head, Of<BlobMetrics>); 9] = [
+    (("blobs", Kind::Gauge, "Blobs, with those that are removed and still read."), |m| &m.blobs),
+    (("blob_bytes", Kind::Gauge, "Bytes that blobs take on disk."), |m| &m.bytes),
+    (("blob_uploads_total", Kind::Counter, "Uploads completed."), |m| &m.uploaded),
+    (("blob_uploads_broken_total", Kind::Counter, "Uploads that ended before their end."), |m| &m.broken),
+    (("blob_refused_total", Kind::Counter, "Uploads and downloads that a limit refused."), |m| &m.refused),
+    (("blob_downloads_total", Kind::Counter, "Downloads begun."), |m| &m.downloads),
+    (("blob_downloads_cut_total", Kind::Counter, "Downloads that ended before their end."), |m| &m.cut),
+    (("blob_read_bytes_total", Kind::Counter, "Bytes read for downloads."), |m| &m.read_bytes),
+    (("blobs_expired_total", Kind::Counter, "Blobs removed because their time was over."), |m| &m.expired),
+];
+
 const SESSIONS: [(Head, Of<SessionMetrics>); 3] = [
     (("sessions_opened_total", Kind::Counter, "Sessions opened."), |m| &m.opened),
     (("session_turns_total", Kind::Counter, "Questions that were begun to be answered."), |m| &m.started),
@@ -122,6 +136,7 @@ pub fn render(sources: &Sources) -> String {
     PUBLISH.iter().for_each(|(head, of)| page.single(*head, of(&sources.publish).get()));
     SQLITE.iter().for_each(|(head, of)| page.single(*head, of(&sources.sqlite).get()));
     work(&sources.work, &mut page);
+    BLOBS.iter().for_each(|(head, of)| page.single(*head, of(&sources.blobs).get()));
     SUMS.iter().for_each(|(head, of)| page.single(*head, sum(sources, of)));
     sessions(sources, &mut page);
     evictions(sources, &mut page);

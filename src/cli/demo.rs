@@ -152,6 +152,10 @@ chat: a question to the manual of a car, answered word by word; another, answere
   curl --json '{{\"message\":\"When is the oil changed?\"}}' '{url}/api/v1/chat'
   curl -N --json '{{\"agent_id\":\"troubleshooting\",\"goal\":\"My car will not start\"}}' -H 'Accept: text/event-stream' '{url}/v1/sessions/execute'
 
+chat in a browser: a page that goes on where it was after a reload; any token is good here
+
+  {url}/ws/test#token=demo
+
 Any other WebSocket client does as well: websocat, wscat, `python3 -m websockets URL`.
 Ctrl-C ends the demo.
 "
@@ -234,6 +238,7 @@ mod tests {
             "ws://127.0.0.1:9/ws/chat",
             "http://127.0.0.1:9/api/v1/chat",
             "http://127.0.0.1:9/v1/sessions/execute",
+            "  http://127.0.0.1:9/ws/test#token=demo",
         ] {
             assert!(guide.contains(way), "{way}");
         }

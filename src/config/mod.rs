@@ -2,6 +2,7 @@
 //! value, resolved and checked together. One table (`table`) names the settings for the file, the flags, the environment
 //! and the documentation. Never reads a clock, opens a socket or holds a secret: keys are known by their hashes.
 
+mod blobs;
 mod choice;
 mod credentials;
 mod key;
@@ -27,6 +28,7 @@ mod worker;
 
 use std::path::PathBuf;
 
+pub use blobs::Blobs;
 pub use choice::{
     Algorithm, Asked, ForwardedHeader, LogFormat, OnLost, ProxyProtocol, Refuse, Responder, Role, SkipTo,
     SlowPolicy,
@@ -72,6 +74,8 @@ pub struct Config {
     pub analysis: Analysis,
     /// Questions that are answered.
     pub sessions: Sessions,
+    /// Blobs.
+    pub blobs: Blobs,
     /// Who answers them.
     pub respond: Respond,
     /// Among whom they are divided.

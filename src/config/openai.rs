@@ -49,7 +49,7 @@ section! {
         temperature: MaybeNumber = String::new();
         /// Longest answer, in tokens of the model; its own default when 0.
         max_tokens: Count<0> = 0;
-        /// Passages of documents that the model is told, about 8 KiB each at most.
+        /// Passages of documents that the model is told, of those that a search finds: three at most. Without `respond.documents` there are none.
         passages: Count<0> = limits::OPENAI_PASSAGES;
         /// Time for a connection.
         connect_seconds: Seconds<1> = Duration::from_secs(limits::OPENAI_CONNECT_SECONDS);

@@ -29,9 +29,7 @@ pub fn to_toml(config: &Config) -> String {
     write_section(&mut out, "[analysis]", Analysis::SETTINGS, &config.analysis.show());
     write_section(&mut out, "[sessions]", Sessions::SETTINGS, &config.sessions.show());
     write_section(&mut out, "[respond]", Respond::SETTINGS, &config.respond.show());
-    for (name, agent) in &config.agents.0 {
-        write_values(&mut out, &format!("[agents.{}]", quote(name)), Agent::SETTINGS, &agent.show());
-    }
+    write_agents(&mut out, config);
     write_section(&mut out, "[openai]", OpenAi::SETTINGS, &config.openai.show());
     for (name, tool) in &config.tools.0 {
         write_values(&mut out, &format!("[tools.{}]", quote(name)), Tool::SETTINGS, &tool.show());
@@ -50,6 +48,14 @@ pub fn to_toml(config: &Config) -> String {
         write_key(&mut out, key);
     }
     out
+}
+
+/// The comments stand above those of the first alone.
+fn write_agents(out: &mut String, config: &Config) {
+    for (i, (name, agent)) in config.agents.0.iter().enumerate() {
+        let write = if i == 0 { write_section } else { write_values };
+        write(out, &format!("[agents.{}]", quote(name)), Agent::SETTINGS, &agent.show());
+    }
 }
 
 fn write_roles(out: &mut String, roles: &Roles) {

@@ -12,8 +12,8 @@ use super::section::Setting;
 use super::table;
 
 /// Settings named at the top, and the sections that hold nothing but settings.
-const PLAIN_SECTIONS: [&str; 15] = [
-    "limits", "proxy", "timing", "delivery", "stream", "events", "channels", "analysis", "sessions",
+const PLAIN_SECTIONS: [&str; 16] = [
+    "limits", "proxy", "timing", "delivery", "stream", "events", "channels", "analysis", "sessions", "blobs",
     "respond", "openai", "worker", "auth", "jwt", "webhook",
 ];
 /// The sections of roles.

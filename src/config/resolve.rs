@@ -2,6 +2,7 @@
 //! setting is its kind's. Never opens, connects or looks anything up.
 
 use super::Config;
+use super::blobs::Blobs;
 use super::choice::{ProxyProtocol, Responder};
 use super::credentials::{Auth, Jwt, Webhook};
 use super::namespaces::Namespaces;
@@ -38,6 +39,7 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
     let channels = Channels::resolve(&mut reader(&raw.take("channels"), &mut problems), &Channels::default());
     let analysis = Analysis::resolve(&mut reader(&raw.take("analysis"), &mut problems), &Analysis::default());
     let sessions = Sessions::resolve(&mut reader(&raw.take("sessions"), &mut problems), &Sessions::default());
+    let blobs = Blobs::resolve(&mut reader(&raw.take("blobs"), &mut problems), &Blobs::default());
     let respond = Respond::read(&raw.take("respond"), &mut problems);
     let agents = Agents::read(&raw.agents, &mut problems);
     let openai_said = raw.take("openai");
@@ -67,6 +69,7 @@ pub fn resolve(mut raw: Raw) -> Result<Config, Problems> {
         channels,
         analysis,
         sessions,
+        blobs,
         respond,
         agents,
         openai,

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::blobs::Blobs;
 use super::choice::{LogFormat, MaybeRole, Refuse, Role, SkipTo, SlowPolicy};
 use super::credentials::{Auth, Jwt, Webhook};
 use super::key::KeyHash;
@@ -91,7 +92,7 @@ section! {
         ping_seconds: Seconds<0> = Duration::from_secs(limits::PING_SECONDS);
         /// Time after which a stream without a single event is closed with 1001. 0 means never.
         idle_seconds: Seconds<0> = Duration::from_secs(0);
-        /// Time a client has to take an answer that is not a stream.
+        /// Time a client has to take an answer that is not a stream: each 64 KiB of it, where it is longer.
         write_seconds: Seconds<1> = Duration::from_secs(limits::WRITE_SECONDS_MAX);
         /// Longest time from SIGTERM to the end of the process.
         drain_seconds: Seconds<0> = Duration::from_secs(limits::DRAIN_SECONDS_MAX);
@@ -179,6 +180,7 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         Channels::SETTINGS,
         Analysis::SETTINGS,
         Sessions::SETTINGS,
+        Blobs::SETTINGS,
         Respond::SETTINGS,
         Agent::SETTINGS,
         OpenAi::SETTINGS,

@@ -298,6 +298,8 @@ pub struct Flags {
     pub listed: bool,
     /// It gets a prefix of its own before every event.
     pub prefixed: bool,
+    /// It gets events of several topics as they were published.
+    pub ordered: bool,
     /// A ping is unanswered.
     pub pinged: bool,
     /// It has not taken its rest in time: nothing of it is kept.

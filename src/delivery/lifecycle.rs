@@ -43,7 +43,11 @@ impl<N: Net> Shard<N> {
             alarm_ms: now_ms,
             asked: 0,
             transport,
-            flags: Flags { prefixed: dialect.has_prefix(), ..Flags::default() },
+            flags: Flags {
+                prefixed: dialect.has_prefix(),
+                ordered: dialect.keeps_order(),
+                ..Flags::default()
+            },
             dialect: Some(dialect),
         };
         conn.outgoing().queue = head;

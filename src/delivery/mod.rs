@@ -13,6 +13,7 @@ pub mod driver;
 pub mod gather;
 pub mod group;
 pub mod host;
+mod in_order;
 mod joined;
 mod leases;
 mod lifecycle;

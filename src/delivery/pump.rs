@@ -203,6 +203,10 @@ impl<N: Net> Shard<N> {
     /// Collects what every topic of the connection has, up to one write's worth. It begins with another topic
     /// each time, so that one which always has a write's worth does not starve the others.
     fn join(&mut self, id: u32, joined: &mut Joined, pin: &epoch::Guard) -> Step {
+        if self.conns[id as usize].flags.ordered {
+            let first = self.first_published(id, pin);
+            return first.map_or(Step::Go, |(at, head)| self.join_one(id, (at, head), joined, pin));
+        }
         let count = self.conns[id as usize].subs.refs().len();
         for i in 0..count {
             let at = self.conns[id as usize].subs.refs()[(joined.rotation + i) % count];
@@ -210,20 +214,34 @@ impl<N: Net> Shard<N> {
             if self.sub(at).cursor >= head {
                 continue;
             }
-            if let Step::Wait = self.prepare(at, head, pin) {
+            if let Step::Wait = self.join_one(id, (at, head), joined, pin) {
                 return Step::Wait;
             }
-            if self.sub(at).marks.caught_up {
-                joined.add_fresh(self.gather.stamp_micros(), self.gather.events());
-            }
-            let before = joined.bytes.len();
-            self.append_share(id, at, joined);
-            let sent = Sent { events: self.gather.events(), bytes: (joined.bytes.len() - before) as u64 };
-            joined.shares.push(Share { at, to: self.gather.to(), sent });
             if joined.bytes.len() >= GATHER_BYTES_MAX {
                 break;
             }
         }
+        Step::Go
+    }
+
+    /// Collects what a topic has up to `head`; `Wait` when it has lagged, which has been dealt with.
+    fn join_one(
+        &mut self,
+        id: u32,
+        (at, head): (SubRef, u64),
+        joined: &mut Joined,
+        pin: &epoch::Guard,
+    ) -> Step {
+        if let Step::Wait = self.prepare(at, head, pin) {
+            return Step::Wait;
+        }
+        if self.sub(at).marks.caught_up {
+            joined.add_fresh(self.gather.stamp_micros(), self.gather.events());
+        }
+        let before = joined.bytes.len();
+        self.append_share(id, at, joined);
+        let sent = Sent { events: self.gather.events(), bytes: (joined.bytes.len() - before) as u64 };
+        joined.shares.push(Share { at, to: self.gather.to(), sent });
         Step::Go
     }
 

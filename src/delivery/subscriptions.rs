@@ -94,7 +94,8 @@ impl<N: Net> Shard<N> {
             return group;
         }
         let retention = &found.topic.namespace().retention;
-        let linger = self.classes.get(class).linger;
+        // Without a window nothing waits.
+        let linger = self.classes.get(class).linger.filter(|linger| linger.window_ms > 0);
         let lingering = linger.map(|linger| Box::new(Lingering::new(linger, retention, found.topic.head())));
         let group = self.groups.insert(Group::new(slot, class, lingering)) as u32;
         found.groups.push((class, group));

@@ -376,6 +376,12 @@ pub trait Dialect: Send {
     /// a close frame.
     fn closing(&mut self, _why: Disconnect, _host: &mut dyn Host) {}
 
+    /// Whether events of several topics must come in the order in which they were published, at the cost of a write for each
+    /// change of topic. Those of one topic always do.
+    fn keeps_order(&self) -> bool {
+        false
+    }
+
     /// Whether [`Self::prefix`] must precede every event.
     fn has_prefix(&self) -> bool {
         false

@@ -1,7 +1,7 @@
 //! Bounds of requests to models, and of what those have done.
 
 /// Passages of documents that a model is told (default).
-pub const OPENAI_PASSAGES: usize = 6;
+pub const OPENAI_PASSAGES: usize = 3;
 /// Time for a connection to a model, seconds (default).
 pub const OPENAI_CONNECT_SECONDS: u64 = 10;
 /// Time for the head of an answer of a model, seconds (default).

@@ -59,6 +59,8 @@ const _: () = assert!(
 const SESSIONS_TOPIC_BYTES: usize = 10;
 /// Time after which an event that a topic does not take is offered again, milliseconds, where the topic does not say.
 pub const POSTS_RETRY_MS: u64 = 100;
+/// Time that a request for an answer still waits for it when the server ends, milliseconds.
+pub const LAST_ANSWERS_MS: u64 = 1_000;
 /// Words that the embedded responder may be told to say in a second: timers have milliseconds.
 pub const WORDS_PER_SECOND_MAX: usize = 1_000;
 /// Documents that answers rest on.
@@ -88,8 +90,10 @@ pub const SEARCH_WORDS_MAX: usize = 32;
 /// Longest word that is looked for, bytes; of a longer one the beginning.
 pub const SEARCH_WORD_BYTES_MAX: usize = 64;
 /// Passages that are compared for an answer.
-pub const CANDIDATES_MAX: usize = 16;
-/// Passages in which a word is counted; one that is in more is as common as one that is in so many.
-pub const WORD_COUNT_MAX: usize = 1_000;
+pub const CANDIDATES_MAX: usize = 12;
+/// Words that passages are compared by: of those of a question the ones that fewest passages have.
+pub const SEARCH_WORDS_COMPARED: usize = 12;
+/// Words for which it is remembered how many passages have them, about 100 B each.
+pub const SEARCH_WORDS_REMEMBERED: usize = 10_000;
 /// Passages that an answer quotes.
 pub const QUOTES_MAX: usize = 3;

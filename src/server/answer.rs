@@ -1,10 +1,10 @@
-//! Responses: JSON, always with a length, never cached.
+//! Responses: mostly JSON, with a length and never cached.
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 
+use super::body::Body;
 use super::takeover::Takeover;
 use crate::auth::AuthError;
 use crate::dialect::refuse::Refuse;
@@ -15,9 +15,6 @@ use crate::json::envelope::Invalid;
 use crate::json::text::{write_retry_after, write_string};
 use crate::limits::RETRY_AFTER_SECONDS;
 use crate::metrics::Limit;
-
-/// The body of every response.
-pub type Body = Full<Bytes>;
 
 /// What a request leads to.
 pub enum Answer {
@@ -240,7 +237,7 @@ pub fn json(status: StatusCode, body: Vec<u8>) -> Response<Body> {
 
 /// A response of another type.
 pub fn with_type(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Body> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let mut response = Response::new(Body::from(Bytes::from(body)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

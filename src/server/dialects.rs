@@ -16,6 +16,7 @@ use crate::auth::{AuthError, Permits, Verdict};
 use crate::dialect::protocol::{self, Later, Method, Open, Protocols, Reply};
 use crate::engine::Topic;
 use crate::error::Disconnect;
+use crate::limits::LAST_ANSWERS_MS;
 
 /// What has become known since the request was first put to its protocol.
 #[derive(Default)]
@@ -163,6 +164,7 @@ async fn answer_later(node: &Arc<Node>, call: &Call, mut later: Later) -> Result
     let _reading = Reading::of(node, &later.topics);
     let over = tokio::time::sleep(Duration::from_secs(later.seconds));
     let (bell, mut over, mut is_over) = (Bell::on(later.topics), std::pin::pin!(over), false);
+    let mut drains = false;
     loop {
         bell.clear();
         if let Some((status, body)) = (later.answer)(is_over) {
@@ -170,7 +172,11 @@ async fn answer_later(node: &Arc<Node>, call: &Call, mut later: Later) -> Result
         }
         tokio::select! {
             () = &mut over, if !is_over => is_over = true,
-            () = node.drains(), if !is_over => is_over = true,
+            // What is answered now ends with the server: how, is about to be said.
+            () = node.drains(), if !drains => {
+                drains = true;
+                over.set(tokio::time::sleep(Duration::from_millis(LAST_ANSWERS_MS)));
+            }
             () = bell.rung(), if !is_over => {}
             else => return Err(Fault::Bad("not_possible", "the request has no answer".into())),
         }

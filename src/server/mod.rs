@@ -10,6 +10,10 @@ mod answer;
 pub mod assembly;
 pub mod authority;
 mod bell;
+mod blob_heads;
+mod blobs;
+mod body;
+mod conditions;
 mod consult;
 mod credentials;
 mod dialects;
@@ -130,6 +134,7 @@ impl Server {
         // Whoever has not finished at the deadline is cut: that is what a deadline is.
         let _cut = tokio::time::timeout(deadline, all_gone.recv()).await;
         background.iter().for_each(|task| task.abort());
+        close_blobs(&self.node).await?;
         join_shards(self.node).await
     }
 }
@@ -156,6 +161,16 @@ fn drain(node: &Node) -> Drain {
     }
 }
 
+/// Uploads and downloads have had until the deadline, as everybody.
+async fn close_blobs(node: &Arc<Node>) -> anyhow::Result<()> {
+    let blobs = Arc::clone(&node.blobs);
+    let closed = tokio::task::spawn_blocking(move || blobs.close()).await?;
+    if let Err(error) = closed {
+        tracing::warn!(%error, "what blobs have left on the disk could not be removed; the next start will try");
+    }
+    Ok(())
+}
+
 async fn join_shards(node: Arc<Node>) -> anyhow::Result<()> {
     let ended = tokio::task::spawn_blocking(move || node.shards.join());
     ended.await?.context("a shard failed")
@@ -169,6 +184,7 @@ async fn sweep(node: Arc<Node>) {
         node.registry.sweep(part, node.clock.now());
         if part == 0 {
             node.desk.sweep(node.clock.now());
+            node.blobs.sweep(node.clock.now().millis());
         }
         crossbeam_epoch::pin().flush();
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::admission::Admission;
@@ -11,6 +12,7 @@ use super::authority::{Authority, Chores};
 use super::proxies::Proxies;
 use crate::admin::metrics::Sources;
 use crate::auth::{Identity, Origins};
+use crate::blobs::Blobs;
 use crate::config::Config;
 use crate::delivery::shard::Shared;
 use crate::delivery::{Clock, Shards};
@@ -52,6 +54,8 @@ pub struct Node {
     pub desk: Arc<Desk>,
     /// Where they wait for workers.
     pub workshop: Arc<Workshop>,
+    /// What was uploaded.
+    pub blobs: Arc<Blobs>,
     /// What publishing counts.
     pub publish_metrics: Arc<PublishMetrics>,
     /// What the SQLite source counts.
@@ -78,6 +82,7 @@ impl Node {
         let clock = Clock::start();
         let first_epoch = clock.now().unix_ms / 1000 * EPOCHS_PER_SECOND;
         let registry = Registry::new(assembly::namespaces(&config), config.limits.topics, first_epoch);
+        let blobs = Blobs::open(config.blobs.clone()).context("blobs.folder cannot be used")?;
         let (registry, counts) = (Arc::new(registry), Arc::new(Counts::default()));
         workshop.notify_through(Arc::clone(&registry));
         let desk = Arc::new(Desk::new(
@@ -119,6 +124,7 @@ impl Node {
             protocols,
             desk,
             workshop,
+            blobs: Arc::new(blobs),
             nobody: Arc::new(Identity::nobody()),
             waiting: Semaphore::new(config.limits.waiting_reads),
             registry,
@@ -152,6 +158,7 @@ impl Node {
             auth: Arc::clone(self.authority.metrics()),
             limits: Arc::clone(&self.limits),
             sqlite: Arc::clone(&self.sqlite_metrics),
+            blobs: Arc::clone(self.blobs.metrics()),
             sessions: Arc::clone(self.desk.metrics()),
             sessions_now: self.desk.counts(),
             work: Arc::clone(self.workshop.metrics()),

@@ -1,11 +1,11 @@
 //! Pages for people, over HTTP. Everybody may see them: what they show, they fetch with their reader's own credential.
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use hyper::{Method, Response, StatusCode};
 
-use super::answer::{Body, Fault};
+use super::answer::Fault;
+use super::body::Body;
 use super::query;
 use crate::admin::pages::{Asset, POLICY};
 
@@ -30,7 +30,7 @@ pub fn serve(asset: &'static Asset, method: &Method, headers: &HeaderMap) -> Res
     }
     let is_known = query::all(headers, IF_NONE_MATCH).iter().any(|list| asset.tag.is_in(list));
     let body = if is_known { &[] } else { asset.body };
-    let mut response = Response::new(Full::new(Bytes::from_static(body)));
+    let mut response = Response::new(Bytes::from_static(body).into());
     let out = response.headers_mut();
     for (name, value) in HEADERS {
         out.insert(name, HeaderValue::from_static(value));

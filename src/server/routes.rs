@@ -8,15 +8,15 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use hyper::header::{
-    ACCEPT, AUTHORIZATION, CONNECTION, COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL,
-    UPGRADE,
+    ACCEPT, AUTHORIZATION, CONNECTION, COOKIE, EXPECT, HOST, HeaderMap, HeaderValue, ORIGIN,
+    SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Version};
 
 use super::answer::{Answer, Fault, json, with_type};
 use super::node::Node;
-use super::{consult, credentials, dialects, history, pages, publish, query, streams};
+use super::{blobs, consult, credentials, dialects, history, pages, publish, query, streams};
 use crate::admin;
 use crate::admin::pages::Asset;
 use crate::auth::{Action, AuthError, Caller, Identity, Places, Presented, Verdict, presented};
@@ -57,12 +57,7 @@ impl Call {
     /// # Errors
     /// It has ended, or was taken back.
     pub fn check_lasting(&self, node: &Node) -> Result<(), Fault> {
-        let unix_ms = node.clock.now().unix_ms;
-        if self.identity.has_expired(unix_ms) {
-            return Err(AuthError::Expired.into());
-        }
-        let revoked = node.authority.credentials().revocations.cover(&self.identity, unix_ms);
-        if revoked { Err(AuthError::Revoked.into()) } else { Ok(()) }
+        Ok(check_lasting(node, &self.identity)?)
     }
 
     /// Whether the client wants to speak WebSocket.
@@ -76,12 +71,27 @@ impl Call {
     }
 }
 
+/// Whether the credential of `identity` still holds.
+///
+/// # Errors
+/// It has ended, or was taken back.
+pub fn check_lasting(node: &Node, identity: &Identity) -> Result<(), AuthError> {
+    let unix_ms = node.clock.now().unix_ms;
+    if identity.has_expired(unix_ms) {
+        return Err(AuthError::Expired);
+    }
+    let revoked = node.authority.credentials().revocations.cover(identity, unix_ms);
+    if revoked { Err(AuthError::Revoked) } else { Ok(()) }
+}
+
 /// What a path names.
 enum Route {
     Topic(String),
     Topics,
     Publish,
     Presence(String),
+    Blobs,
+    Blob(String),
     Tickets,
     Revocations,
     WhoAmI,
@@ -97,6 +107,7 @@ fn parse(path: &str) -> Route {
     match path {
         "/v1/topics" | "/v1/topics/" => Route::Topics,
         "/v1/publish" => Route::Publish,
+        "/v1/blobs" | "/v1/blobs/" => Route::Blobs,
         "/v1/tickets" => Route::Tickets,
         "/v1/revocations" => Route::Revocations,
         "/v1/whoami" => Route::WhoAmI,
@@ -107,9 +118,10 @@ fn parse(path: &str) -> Route {
         _ => {
             let below = |prefix| path.strip_prefix(prefix).map(query::decode);
             let topic = below("/v1/topics/").map(Route::Topic);
+            let blob = || below("/v1/blobs/").map(Route::Blob);
+            let presence = || below("/v1/presence/").map(Route::Presence);
             let page = || admin::pages::find(path).map(Route::Page);
-            let named = topic.or_else(|| below("/v1/presence/").map(Route::Presence)).or_else(page);
-            named.unwrap_or(Route::Unknown)
+            topic.or_else(blob).or_else(presence).or_else(page).unwrap_or(Route::Unknown)
         }
     }
 }
@@ -117,6 +129,7 @@ fn parse(path: &str) -> Route {
 /// Answers a request.
 pub async fn route(node: &Arc<Node>, address: Option<IpAddr>, request: Request<Incoming>) -> Answer {
     let (parts, mut body) = request.into_parts();
+    let announced = announced(&parts.headers, &body);
     let mut answer = dispatch(node, address, parts, &mut body).await;
     if let Ok(Answer::Stream(takeover)) = &mut answer
         && let Err(fault) = consult::stream(node, takeover).await
@@ -130,7 +143,8 @@ pub async fn route(node: &Arc<Node>, address: Option<IpAddr>, request: Request<I
     });
     match answer.unwrap_or_else(|fault| Answer::Response(fault.response())) {
         Answer::Response(mut response) => {
-            if !discard(&mut body).await {
+            let is_held_back = announced.is_some() && announced == body.size_hint().exact();
+            if is_held_back || !discard(&mut body).await {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Answer::Response(response)
@@ -146,6 +160,11 @@ pub fn asks_for_stream(request: &Request<Incoming>) -> bool {
     query::lists(headers, UPGRADE, "websocket")
         || accepts("text/event-stream")
         || accepts("application/x-ndjson")
+}
+
+/// The size of a body that its client holds back until it is asked for it (`Expect: 100-continue`). Reading from it is asking.
+fn announced(headers: &HeaderMap, body: &Incoming) -> Option<u64> {
+    query::lists(headers, EXPECT, "100-continue").then(|| body.size_hint().exact()).flatten()
 }
 
 /// Reads away what a handler has left of a body, so that the connection can be used again and the answer is not
@@ -206,13 +225,15 @@ async fn dispatch(
         }
         (Route::Topics, "GET") => Ok(history::list(node, &call)),
         (Route::Presence(topic), "GET") => history::presence(node, &call, &topic).await,
+        (Route::Blobs, "POST") => blobs::create(node, &call, body).await,
+        (Route::Blob(id), _) => blobs::serve(node, &call, &id, body).await,
         (Route::Tickets, "POST") => credentials::ticket(node, &call),
         (Route::Revocations, "POST") => credentials::revoke(node, &call, body).await,
         (Route::Revocations, "GET") => credentials::revocations(node, &call),
         (Route::Revocations, "DELETE") => credentials::restore(node, &call),
         (Route::WhoAmI, "GET") => Ok(Answer::Response(json(StatusCode::OK, who_am_i(&call)))),
         (Route::Echo, "GET") if node.config.test_echo => streams::echo(node, &call),
-        (Route::Tickets, _) => Err(Fault::Method("POST")),
+        (Route::Tickets | Route::Blobs, _) => Err(Fault::Method("POST")),
         (Route::Revocations, _) => Err(Fault::Method("GET, POST, DELETE")),
         (Route::Topic(_) | Route::Publish, _) => Err(Fault::Method("GET, POST")),
         (Route::Topics | Route::Presence(_) | Route::WhoAmI, _) => Err(Fault::Method("GET")),

@@ -20,7 +20,8 @@ use tokio::sync::watch;
 
 use super::accept::{self, Accepted};
 use super::admission::Full;
-use super::answer::{Answer, Body, Fault};
+use super::answer::{Answer, Fault};
+use super::body::Body;
 use super::node::Node;
 use super::patient::Patient;
 use super::proxies::{self, Peer};

@@ -9,7 +9,7 @@ use super::reader::{Event, ask, done, failed, pieces, server, server_with};
 use super::upstream::{Play, Upstream, chunk, play, refuses, says};
 
 /// Wants `name` done with `args`, said in two pieces.
-fn calls(name: &'static str, args: &'static str) -> Play {
+pub fn calls(name: &'static str, args: &'static str) -> Play {
     play(move |call| {
         call.stream();
         let (first, second) = args.split_at(args.len() / 2);

@@ -216,3 +216,31 @@ fn of_the_analysis_protocol() {
     }
     .try_out();
 }
+
+#[test]
+fn of_a_room_of_the_chat_protocol() {
+    const JOIN: &str = r#"{"type":"join","session_id":"room:r"}"#;
+    Everywhere {
+        topic: "rooms.r",
+        events: [
+            r#"{"type":"a.b","data":{"note":"the-one"}}"#,
+            r#"{"type":"a.b","data":{"note":"the-other"}}"#,
+        ],
+        live: &[
+            &[Way(Socket(JOIN), "/ws/chat"), Way(Socket(JOIN), "/ws/chat?partial=0")],
+            &[
+                Way(Socket(""), "/v1/topics/rooms.r"),
+                Way(Socket(r#"{"type":"subscribe","topic":"rooms.r"}"#), "/v1/topics"),
+                Way(Sse, "/v1/topics/rooms.r"),
+                Way(Lines, "/v1/topics/rooms.r"),
+            ],
+        ],
+        later: &[&[
+            Way(Socket(""), "/v1/topics/rooms.r?from=oldest"),
+            Way(Sse, "/v1/topics/rooms.r?from=oldest"),
+            Way(Lines, "/v1/topics/rooms.r?from=oldest"),
+            Way(Page, "/v1/topics/rooms.r"),
+        ]],
+    }
+    .try_out();
+}

@@ -75,11 +75,13 @@ fn connections_end_with_their_tokens() {
         connect(&server, "/v1/stream/messages", &short),
         connect(&server, "/v1/stream/all", &short),
         connect(&server, "/v1/ws", &short),
+        connect(&server, "/ws/chat", &short),
         connect(&server, "/v1/ws", &short),
     ];
     clients[1].send(r#"{"type":"subscribe","streams":["log"]}"#);
-    auth(&mut clients[3], &token("root", 60));
-    for client in &mut clients[..3] {
+    clients[3].send(r#"{"type":"join","session_id":"s"}"#);
+    auth(&mut clients[4], &token("root", 60));
+    for client in &mut clients[..4] {
         let mut last = client.next();
         while let Got::Text(_) = last {
             last = client.next();
@@ -91,9 +93,11 @@ fn connections_end_with_their_tokens() {
         events.contains(r#"data: {"type":"error","code":"AUTH_FAILED","message":"Token expired"}"#),
         "{events}"
     );
-    clients[3].send(r#"{"type":"ping"}"#);
-    assert!(clients[3].text().starts_with("{\"type\":\"auth_success\""));
-    assert!(clients[3].text().starts_with("{\"type\":\"pong\""));
+    clients[4].send(r#"{"type":"ping"}"#);
+    assert!(clients[4].text().starts_with("{\"type\":\"auth_success\""));
+    assert!(clients[4].text().starts_with("{\"type\":\"pong\""));
+    let unknown = connect(&server, "/ws/chat", &short).text();
+    assert_eq!(unknown, r#"{"type":"auth_error","message":"Invalid token"}"#);
     let gone = connect(&server, "/v1/ws", &short).text();
     assert_eq!(gone, r#"{"type":"error","code":"AUTH_FAILED","message":"the credential has expired"}"#);
 }
@@ -104,6 +108,8 @@ fn what_is_taken_back_closes_connections() {
     let token = token("root", 60);
     let mut stream = connect(&server, "/v1/stream/messages", &token);
     let mut channels = connect(&server, "/v1/ws", &token);
+    let mut chat = connect(&server, "/ws/chat", &token);
+    assert!(chat.text().contains("auth_success"));
     assert!(stream.text().contains("\"auth\""));
     channels.send(r#"{"type":"ping"}"#);
     assert!(channels.text().contains("\"pong\""));
@@ -112,4 +118,5 @@ fn what_is_taken_back_closes_connections() {
     assert!(answer.starts_with("HTTP/1.1 200 "), "{}", body(&answer));
     assert_eq!(stream.next(), Got::Close(1008, "Token revoked".into()));
     assert_eq!(channels.next(), Got::Close(1008, "Token revoked".into()));
+    assert_eq!(chat.next(), Got::Close(1008, "Token revoked".into()));
 }

@@ -49,7 +49,7 @@ fn an_answer_comes_as_a_whole_when_that_is_wanted() {
 fn a_failure_has_its_status_and_code() {
     let server = server("");
     for (code, status) in
-        [("RATE_LIMITED", 429), ("TIMEOUT", 504), ("CONNECTION_LOST", 503), ("PROCESSING_ERROR", 500)]
+        [("RATE_LIMITED", 429), ("TIMEOUT", 504), ("CONNECTION_LOST", 503), ("PROCESSING_ERROR", 502)]
     {
         let goal = format!("say 1; fail {code}");
         let mut whole = question(&goal);

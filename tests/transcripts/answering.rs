@@ -28,7 +28,8 @@ impl Answering {
         counts: &Arc<Counts>,
         at: fn(u64) -> Now,
     ) -> Option<Self> {
-        let agents = (config.respond.agent == "script").then(|| responders::agents(config).unwrap())?;
+        let agents = || responders::agents(config, &responders::workshop(config)).unwrap();
+        let agents = (config.respond.agent == "script").then(agents)?;
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         let time = Arc::new(AtomicU64::new(0));
         let told = Arc::clone(&time);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::refused::{self, Refused, invalid};
 use super::request::{self, Request};
 use super::{messages, session};
-use crate::auth::{AuthError, Identity};
+use crate::auth::{AuthError, Credential, Identity};
 use crate::dialect::protocol::Call;
 use crate::dialect::sessions::{Line, Sessions};
 use crate::dialect::{Dialect, Gap, Host, Message, Transport};
@@ -50,7 +50,7 @@ impl Presented {
         let presents = has("token") || has("ticket") || (call.header)("authorization").is_some();
         match (call.credential, call.parameter("token").map(without_scheme)) {
             (Err(_), Some(Cow::Owned(token))) => Self::Token(token),
-            (Ok(_), _) if presents => Self::Good,
+            (Ok(who), _) if presents || who.credential != Credential::None => Self::Good,
             (Ok(_), _) => Self::Nothing(true),
             (Err(AuthError::Missing), _) => Self::Nothing(false),
             (Err(error), _) => Self::Bad(*error),
@@ -173,6 +173,11 @@ impl Dialect for Connection {
         let reads = request.kind.as_deref().is_some_and(session::reads);
         let id = reads.then(|| self.session_of(&request).ok()).flatten();
         id.and_then(|id| crate::dialect::sessions::name::topic(who, id).ok()).into_iter().collect()
+    }
+
+    /// Questions of one connection are answered in order, whatever their sessions.
+    fn keeps_order(&self) -> bool {
+        true
     }
 
     fn limited(&mut self, _message: Message<'_>, retry_after_ms: u64, host: &mut dyn Host) {

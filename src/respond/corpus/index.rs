@@ -10,12 +10,14 @@
 //! **Confidence** is that of the best passage: `0.95 × coverage × (1 − 0.3^k)` for a passage that has k words of the question
 //! (earlier ones count their weight). A single word says little (at most 0.67), two that are all that was asked 0.86, and nothing is ever certain.
 
+use std::collections::HashMap;
+
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
 use super::cut::Passage;
 use super::terms::Term;
-use crate::limits::{CANDIDATES_MAX, QUOTES_MAX, WORD_COUNT_MAX};
+use crate::limits::{CANDIDATES_MAX, QUOTES_MAX, SEARCH_WORDS_COMPARED, SEARCH_WORDS_REMEMBERED};
 
 /// Less than this part of a question is no evidence of anything.
 const COVERAGE_MIN: f64 = 0.2;
@@ -39,6 +41,17 @@ pub struct Found {
 pub struct Index {
     database: Connection,
     passages: usize,
+    /// Passages that have a word, for words that were looked for: they never change.
+    known: HashMap<String, usize>,
+}
+
+/// A word that is looked for.
+struct Weighed<'t> {
+    term: &'t Term,
+    /// Passages that have it.
+    having: usize,
+    /// What it counts.
+    counts: f64,
 }
 
 /// A passage that may be it.
@@ -56,6 +69,10 @@ struct Candidate {
     nearness: f64,
 }
 
+/// A word that one passage in so many has does not choose candidates.
+const COMMON_PART: usize = 10;
+/// Unless they are fewer than this.
+const FEW: usize = 50;
 /// Words between two that are near each other.
 const NEAR: usize = 2;
 
@@ -78,33 +95,68 @@ impl Index {
         drop(insert);
         transaction.commit()?;
         database.execute_batch("INSERT INTO passages (passages) VALUES ('optimize')")?;
-        Ok(Self { database, passages: passages.len() })
+        Ok(Self { database, passages: passages.len(), known: HashMap::new() })
     }
 
     /// The passages that have most of what is looked for.
     ///
     /// # Errors
     /// SQLite has no memory left.
-    pub fn find(&self, terms: &[Term]) -> rusqlite::Result<Found> {
-        let mut candidates = self.candidates(terms)?;
-        let mut asked = 0.0;
-        for term in terms {
-            let counts = term.weight * self.rarity(&term.word)?;
-            asked += counts;
-            let rows = self.matching(quoted(&term.word), &candidates)?;
+    pub fn find(&mut self, terms: &[Term]) -> rusqlite::Result<Found> {
+        let words = self.weigh(terms)?;
+        let mut candidates = self.candidates(&words)?;
+        for word in words.iter().filter(|word| word.having > 0) {
+            let rows = self.matching(quoted(word.term), &candidates)?;
             for candidate in candidates.iter_mut().filter(|candidate| rows.contains(&candidate.row)) {
-                candidate.covered += counts;
-                candidate.words += term.weight;
-                candidate.has_own |= term.is_own;
+                candidate.covered += word.counts;
+                candidate.words += word.term.weight;
+                candidate.has_own |= word.term.is_own;
             }
         }
-        self.judge_nearness(terms, &mut candidates)?;
-        Ok(best(candidates, asked))
+        self.judge_nearness(&words, &mut candidates)?;
+        Ok(best(candidates, words.iter().map(|word| word.counts).sum()))
     }
 
-    /// Passages with any of the words.
-    fn candidates(&self, terms: &[Term]) -> rusqlite::Result<Vec<Candidate>> {
-        let any: Vec<String> = terms.iter().map(|term| quoted(&term.word)).collect();
+    /// The words that count most, in the order of the question.
+    fn weigh<'t>(&mut self, terms: &'t [Term]) -> rusqlite::Result<Vec<Weighed<'t>>> {
+        let mut words = Vec::with_capacity(terms.len());
+        for term in terms {
+            let having = self.having(term)?;
+            let (all, with) = (self.passages as f64, having as f64);
+            let counts = term.weight * (1.0 + (all - with + 0.5) / (with + 0.5)).ln();
+            words.push(Weighed { term, having, counts });
+        }
+        let mut counts: Vec<f64> = words.iter().map(|word| word.counts).collect();
+        counts.sort_by(|a, b| b.total_cmp(a));
+        let least = counts.get(SEARCH_WORDS_COMPARED - 1).copied().unwrap_or(0.0);
+        words.retain(|word| word.counts >= least);
+        words.truncate(SEARCH_WORDS_COMPARED);
+        Ok(words)
+    }
+
+    /// How many passages have a word.
+    fn having(&mut self, term: &Term) -> rusqlite::Result<usize> {
+        if let Some(having) = self.known.get(&term.word) {
+            return Ok(*having);
+        }
+        let mut query =
+            self.database.prepare_cached("SELECT count(*) FROM passages WHERE passages MATCH ?1")?;
+        let having = query.query_row([quoted(term)], |row| row.get::<_, i64>(0))? as usize;
+        if self.known.len() >= SEARCH_WORDS_REMEMBERED {
+            self.known.clear();
+        }
+        self.known.insert(term.word.clone(), having);
+        Ok(having)
+    }
+
+    /// Passages with any of the words. Those that many passages have are left out of this where others are there: they would
+    /// bring thousands of passages and put none of them first.
+    fn candidates(&self, words: &[Weighed<'_>]) -> rusqlite::Result<Vec<Candidate>> {
+        let own = words.iter().filter(|word| word.term.is_own && word.having > 0);
+        let rarest = own.map(|word| word.having).min().unwrap_or(0);
+        let most = (self.passages / COMMON_PART).max(FEW).max(rarest);
+        let wanted = words.iter().filter(|word| (1..=most).contains(&word.having));
+        let any: Vec<String> = wanted.map(|word| quoted(word.term)).collect();
         if any.is_empty() {
             return Ok(Vec::new());
         }
@@ -126,20 +178,12 @@ impl Index {
         rows.collect()
     }
 
-    /// How much a word says: the more, the fewer passages have it.
-    fn rarity(&self, word: &str) -> rusqlite::Result<f64> {
-        let mut query = self.database.prepare_cached(
-            "SELECT count(*) FROM (SELECT 1 FROM passages WHERE passages MATCH ?1 LIMIT ?2)",
-        )?;
-        let having: i64 = query.query_row(params![quoted(word), WORD_COUNT_MAX as i64], |row| row.get(0))?;
-        let (all, having) = (self.passages as f64, having as f64);
-        Ok((1.0 + (all - having + 0.5) / (having + 0.5)).ln())
-    }
-
-    fn judge_nearness(&self, terms: &[Term], candidates: &mut [Candidate]) -> rusqlite::Result<()> {
-        let pairs = terms.windows(2).filter(|pair| pair.iter().all(|term| term.is_own)).count();
-        for pair in terms.windows(2).take(pairs) {
-            let [a, b] = [0, 1].map(|i| quoted(&pair[i].word));
+    fn judge_nearness(&self, words: &[Weighed<'_>], candidates: &mut [Candidate]) -> rusqlite::Result<()> {
+        let is_own = |pair: &&[Weighed<'_>]| pair.iter().all(|word| word.term.is_own);
+        let pairs = words.windows(2).filter(is_own).count();
+        let found = words.windows(2).take(pairs).filter(|pair| pair.iter().all(|word| word.having > 0));
+        for pair in found {
+            let [a, b] = [0, 1].map(|i| quoted(pair[i].term));
             let rows = self.matching(format!("NEAR({a} {b}, {NEAR})"), candidates)?;
             for candidate in candidates.iter_mut().filter(|candidate| rows.contains(&candidate.row)) {
                 candidate.nearness += 1.0 / pairs as f64;
@@ -161,8 +205,8 @@ impl Index {
 }
 
 /// A word as FTS5 reads it: in quotes nothing is an operator. Words have none of their own.
-fn quoted(word: &str) -> String {
-    format!("\"{word}\"")
+fn quoted(term: &Term) -> String {
+    format!("\"{}\"", term.word)
 }
 
 /// The best of the candidates for a question whose words count `asked`.

@@ -59,7 +59,7 @@ impl Corpus {
     fn run(documents: impl FnOnce() -> io::Result<Vec<Document>> + Send + 'static) -> io::Result<Self> {
         let (searches, mut asked) = mpsc::channel(SEARCHES_WAITING_MAX);
         let work = move || match documents().map_err(anyhow::Error::from).and_then(index) {
-            Ok(index) => serve(&index, &mut asked),
+            Ok(mut index) => serve(&mut index, &mut asked),
             Err(error) => tracing::error!(%error, "the documents cannot be searched"),
         };
         thread::Builder::new().name("millrace-corpus".into()).spawn(work)?;
@@ -105,7 +105,7 @@ fn index(documents: Vec<Document>) -> anyhow::Result<Index> {
 }
 
 /// Answers searches, one after another. Those that nobody waits for any more are passed over.
-fn serve(index: &Index, asked: &mut mpsc::Receiver<Search>) {
+fn serve(index: &mut Index, asked: &mut mpsc::Receiver<Search>) {
     while let Some(search) = asked.blocking_recv() {
         if !search.found.is_closed() {
             // Whoever has asked may be gone by now.

@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 #[derive(Deserialize)]
 pub struct Chunk<'a> {
     /// The answers that were asked for: one. None in a piece that only counts tokens.
-    #[serde(default, borrow)]
-    pub choices: Vec<Choice<'a>>,
+    #[serde(borrow)]
+    pub choices: Option<Vec<Choice<'a>>>,
     /// What has gone wrong meanwhile.
     pub error: Option<Value>,
 }

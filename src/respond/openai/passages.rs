@@ -46,7 +46,9 @@ impl Knowledge for Corpus {
     fn passages<'a>(&'a self, job: &'a Job) -> Finding<'a> {
         Box::pin(async move {
             let found = self.find(job).await?.passages.into_iter();
-            Ok(found.map(|passage| Passage { source: passage.source, text: passage.text }).collect())
+            // Without its headings a passage often does not say what it is about.
+            let text = |heading: &str, text: &str| format!("{heading}\n{text}").trim_start().to_owned();
+            Ok(found.map(|p| Passage { text: text(&p.heading, &p.text), source: p.source }).collect())
         })
     }
 }

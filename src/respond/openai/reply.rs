@@ -33,7 +33,8 @@ impl Reply {
             return Err(Trouble::said(error));
         }
         let mut said = String::new();
-        for choice in chunk.choices.into_iter().filter(|choice| choice.index == 0) {
+        let choices = chunk.choices.into_iter().flatten();
+        for choice in choices.filter(|choice| choice.index == 0) {
             if choice.finish_reason.is_some() {
                 self.finish = choice.finish_reason;
             }
@@ -139,6 +140,8 @@ mod tests {
             r#"{"choices":[{"index":1,"delta":{"content":"no"}},{"index":0,"delta":{"content":"a"},"finish_reason":null}]}"#,
             r#"{"choices":[{"delta":{"content":null},"finish_reason":"stop"}],"usage":null}"#,
             r#"{"choices":[],"usage":{"total_tokens":7}}"#,
+            r#"{"choices":null}"#,
+            r#"{}"#,
         ];
         let reply = reply(&chunks).expect("good chunks");
         assert_eq!((reply.text.as_str(), reply.finish.as_deref()), ("a", Some("stop")));

@@ -139,6 +139,8 @@ def test_every_line_that_the_demo_prints_shows_something():
         for command in commands:
             wanted = 6 if command in live else 1
             assert len(first_lines(command, wanted)) == wanted, command
+        (page,) = [line.strip() for line in guide if line.startswith("  http")]
+        assert "<title>WebSocket Chat Test</title>" in "".join(first_lines(f"curl -s '{page}'", 1000))
     finally:
         demo.terminate()
         demo.wait(PATIENCE)

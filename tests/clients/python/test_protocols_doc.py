@@ -77,5 +77,5 @@ def test_a_block_publishes(servers, language, code):
 
 def test_each_protocol_says_how_to_publish():
     said = {(case.id.split("-")[0], case.values[0]) for case in blocks()}
-    for protocol in ("stream", "events", "channels", "analysis"):
+    for protocol in ("stream", "events", "channels", "analysis", "chat"):
         assert {(protocol, "sh"), (protocol, "python")} <= said, protocol

@@ -27,7 +27,7 @@ fn status(code: &str) -> u16 {
         "RATE_LIMITED" => 429,
         "TIMEOUT" => 504,
         "CONNECTION_LOST" => 503,
-        _ => 500,
+        _ => 502,
     }
 }
 
@@ -108,7 +108,7 @@ mod tests {
         let wanted = r#"{"type":"done","session_id":"s","output":"o","position":9}"#;
         assert_eq!(text(answer("s", false, done, 9)), (200, wanted.into()));
         let cases =
-            [("RATE_LIMITED", 429), ("TIMEOUT", 504), ("CONNECTION_LOST", 503), ("PROCESSING_ERROR", 500)];
+            [("RATE_LIMITED", 429), ("TIMEOUT", 504), ("CONNECTION_LOST", 503), ("PROCESSING_ERROR", 502)];
         for (code, status) in cases {
             let error = format!(r#"{{"type":"error","code":"{code}","message":"m","retry_after":1.500}}"#);
             let wanted = format!(

@@ -39,7 +39,7 @@ class Client extends Inbox {
     const called = calls.map((name) => [name, (...values) => report('call', name, ...values)]);
     const console = { log: (...values) => report('log', ...values), error: (...values) => report('error', ...values) };
     this.context = vm.createContext({
-      ...names, ...Object.fromEntries(called), console, WebSocket: Remembered,
+      ...names, ...Object.fromEntries(called), console, WebSocket: Remembered, fetch, TextDecoder,
       setTimeout: timer(setTimeout), setInterval: timer(setInterval),
     });
   }

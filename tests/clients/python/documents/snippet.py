@@ -32,6 +32,8 @@ def filled(text, server, python="websockets-newest", token=TOKEN):
         "https://api.resonantgenesis.xyz": f"http://{address}",
         "localhost:8000": address,
         "YOUR_API_KEY": token,
+        "your_jwt_token": token,
+        "your_key": token,
     }
     if python == "websockets-newest":
         changes["extra_headers="] = "additional_headers="

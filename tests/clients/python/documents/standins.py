@@ -74,6 +74,61 @@ module("api.streaming_integration", StreamingCoordinator=StreamingCoordinator)
 module("api.websocket_server", create_streaming_callback=create_streaming_callback)
 '''
 
+SESSIONS = '''
+import types
+
+class StreamError(Exception):
+    """What a turn, or a request, has failed with."""
+    def __init__(self, code, message="", retry_after=None, **rest):
+        super().__init__(code + ": " + message)
+        self.code, self.retry_after = code, retry_after
+
+class Session:
+    def __init__(self, sessions, members):
+        self.sessions, self.session_id = sessions, members["session_id"]
+
+    def execute_stream(self, **asked):
+        return self.sessions.stream("/v1/sessions/" + self.session_id + "/execute", asked)
+
+class Sessions:
+    def __init__(self, token):
+        self.token = token
+
+    def create(self, **members):
+        answer = httpx.post({url!r} + "/v1/sessions", json=members, headers={{"Authorization": "Bearer " + self.token}}, trust_env=False)
+        return Session(self, answer.raise_for_status().json())
+
+    def execute_stream(self, **asked):
+        return self.stream("/v1/sessions/execute", asked)
+
+    async def stream(self, path, asked):
+        try:
+            async with requests_of(self.token) as http, http.stream("POST", path, json=asked | {{"stream": True}}, timeout=30) as answer:
+                if answer.is_error:
+                    raise StreamError(**json.loads(await answer.aread())["error"])
+                async for line in answer.aiter_lines():
+                    if line.startswith("data: "):
+                        yield self.chunk(json.loads(line[6:]))
+        except httpx.TransportError as error:
+            raise ConnectionError(str(error)) from error
+
+    def chunk(self, data):
+        if data["type"] == "error":
+            raise StreamError(**data)
+        return types.SimpleNamespace(**{{"content": ""}} | data)
+
+    async def cancel(self, session_id):
+        async with requests_of(self.token) as http:
+            (await http.post("/v1/sessions/" + session_id + "/cancel")).raise_for_status()
+
+class ResonantGenesis:
+    def __init__(self, api_key):
+        self.sessions = Sessions(api_key)
+
+module("resonantgenesis", ResonantGenesis=ResonantGenesis)
+client = ResonantGenesis({token!r})
+'''
+
 
 def stand_in(package, server, token=TOKEN):
     """The source of a package for snippets that talk to this server."""

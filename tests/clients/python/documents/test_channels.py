@@ -1,4 +1,4 @@
-"""Document 002: the `channels` protocol. Execute is not served yet, so its snippets are not here."""
+"""Document 002: the `channels` protocol. `test_sessions.py` has its sessions."""
 
 import pytest
 from snippet import TOKEN

@@ -178,3 +178,61 @@ def parts(stem):
     """How tests name a snippet: in full, or by what is left of the name of its protocol, and of its kind."""
     words = stem.split("_")
     return [stem, "_".join(words[1:])] + (["_".join(words[2:])] if words[1] in ("filter", "publish") else [])
+
+
+CHAT = '[respond]\nagent = "script"\n'
+
+
+def test_chat(guarded):
+    """The messages of the client are understood as they are; those of the server have the document's members, in its order."""
+    server = guarded(CHAT, "--test-echo")
+    with server.websocket("/ws/chat") as socket:
+        send = lambda message: socket.send(json.dumps(message))
+        send(example("chat_message"))
+        assert list(receive(socket)) == list(example("chat_error"))
+        send(example("chat_auth"))
+        assert receive(socket) == example("chat_auth_error")
+        send(example("chat_auth") | {"token": TOKEN})
+        success, wanted = receive(socket), example("chat_auth_success")
+        assert list(success) == list(wanted) and list(success["user"]) == list(wanted["user"])
+        assert success["message"] == wanted["message"]
+        send(example("chat_message") | {"message": "word or phrase"})
+        got = []
+        while not got or got[-1]["type"] != "complete":
+            got.append(receive(socket))
+    by_type = {message["type"]: message for message in got}
+    for kind in ("progress", "token"):
+        wanted = example(f"chat_{kind}")
+        assert list(by_type[kind])[: len(wanted)] == list(wanted)
+    assert example("chat_progress").items() <= got[2].items()
+    complete, wanted = by_type["complete"], example("chat_complete")
+    assert list(complete)[: len(wanted)] == list(wanted)
+    assert list(complete["metadata"]) == list(wanted["metadata"])
+    assert (complete["response"], complete["session_id"]) == ("word or phrase", "optional-session-id")
+
+
+def test_channels_start_stream(guarded):
+    """Sent as it stands, with the headers that the document leaves out."""
+    server, (request, *rest) = guarded(), lines("channels_start_stream")
+    headers, body = "\n".join(rest).split("\n\n")
+    method, path = request.split()
+    given = dict(line.split(": ") for line in headers.splitlines()) | {"Authorization": f"Bearer {TOKEN}"}
+    with server.http.stream(method, path, content=body, headers=given) as answer:
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        events = [line.removeprefix("event: ") for line in answer.iter_lines() if line.startswith("event: ")]
+    assert events[0] == "step" and events[-1] == "done"
+
+
+def test_channels_sse_events(guarded):
+    """Those that an agent says leave as they are shown; positions are ours."""
+    server = guarded()
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    opened = server.http.post("/v1/sessions", json={"agent_id": "a", "session_id": "sess_123"}, headers=headers)
+    assert opened.status_code == 201
+    blocks = [block.splitlines() for block in "\n".join(lines("channels_sse_events")).replace("{...}", "{}").split("\n\n")]
+    wanted = [(event.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for event, data in blocks]
+    for event, data in wanted:
+        server.publish("sessions.client.sess_123", {"type": event, "data": data})
+    with server.sse("/v1/sessions/sess_123/stream", headers=headers) as got:
+        for position, (event, data) in enumerate(wanted, 1):
+            assert next(got) == (event, data | {"position": position}, str(position))

@@ -172,7 +172,19 @@ ANALYSIS = [
     Entry("analysis over SSE", "/v1/topics/analysis.b", accept=SSE, **OF_ANALYSIS),
     Entry("analyses by a pattern", "/v1/topics/analysis.*", accept=SSE, **OF_ANALYSIS),
 ]
-READING = TOPICS + STREAM + EVENTS + CHANNELS + ANALYSIS
+
+OVERHEARD = {"type": "oven.hot", "data": {"note": SECRET}}
+OF_CHAT = {"topic": "rooms.b", "event": OVERHEARD, "protocol": "chat"}
+OF_SESSION = {"topic": "sessions.victim.b", "event": OVERHEARD, "protocol": "chat"}
+CHAT = [
+    websocket("room", "/ws/chat", {"type": "join", "session_id": "room:b"}, **OF_CHAT, by_message=True),
+    websocket("room by the native protocol", "/v1/topics/rooms.b", **OF_CHAT),
+    Entry("room over SSE", "/v1/topics/rooms.b", accept=SSE, **OF_CHAT),
+    Entry("history of a room", "/v1/topics/rooms.b", **OF_CHAT, live=False),
+    Entry("chat of another over SSE", "/v1/topics/sessions.victim.b", accept=SSE, **OF_SESSION),
+    websocket("chats by a pattern", "/v1/topics/sessions.**", **OF_SESSION),
+]
+READING = TOPICS + STREAM + EVENTS + CHANNELS + ANALYSIS + CHAT
 
 LINE = {"topic": "victim.a", "data": "forged"}
 
@@ -198,5 +210,7 @@ PUBLISHING = [
     posting("event of a channel", "/v1/channels/sessions/events", STARTED, **OF_CHANNELS),
     posting("event that names its channel", "/api/v1/events", STARTED, **OF_CHANNELS),
     posting("event of an analysis", f"{ANALYSIS_PATH}/events", FOUND, **OF_ANALYSIS),
+    posting("question in a room", "/api/v1/chat", {"message": "forged", "session_id": "room:b"}, **OF_CHAT),
+    sending("word in a room", "/ws/chat", {"type": "say", "message": "forged", "session_id": "room:b"}, **OF_CHAT, by_message=True),
 ]
 ENTRIES = READING + PUBLISHING

@@ -32,6 +32,7 @@ def named(entry, name):
     """An event of the entry's protocol with this name, and with it in its data."""
     return {
         "topics": lambda: {"type": name, "id": name, "data": {name: name}},
+        "chat": lambda: {"type": name, "id": name, "data": {name: name}},
         "stream": lambda: entry.event | {name: name} | ({"channel_id": name} if "channel_id" in entry.event else {"level": name}),
         "events": lambda: {"event_type": name, "tool_name": name, "event_id": name},
         "channels": lambda: {"type": f"session.{name}", "id": name, "data": {name: name}},

@@ -19,7 +19,7 @@ def key(name, token, **members):
 
 
 # The other's grants come as near to the victim's topics as grants can. It is an admin, so that nothing but grants refuse it.
-NEAR = ["other.**", "victim.secret", "victim.a.below", "victims.**", "stream.telemetry", "events.a", "channels.billing", "analysis.a"]
+NEAR = ["other.**", "victim.secret", "victim.a.below", "victims.**", "stream.telemetry", "events.a", "channels.billing", "analysis.a", "rooms.a", "sessions.victims.**"]
 COOKIE = "session"
 KEYS = "\n".join([
     tokens.CONFIG,

@@ -109,6 +109,6 @@ def test_injected_names_would_be_noticed():
 def test_the_table_has_every_way_in():
     """Each protocol by each transport that it can be read by, and publishing."""
     reading = {(entry.protocol, entry.transport) for entry in ENTRIES if not entry.publishes}
-    for protocol in ("topics", "stream", "events", "channels", "analysis"):
+    for protocol in ("topics", "stream", "events", "channels", "analysis", "chat"):
         assert {(protocol, transport) for transport in ("WebSocket", "SSE", "REST")} <= reading
         assert any(entry.protocol == protocol for entry in PUBLISHING)

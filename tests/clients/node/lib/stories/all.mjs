@@ -3,8 +3,10 @@
 
 import { stories as analysis } from './analysis.mjs';
 import { stories as channels } from './channels.mjs';
+import { stories as chat } from './chat.mjs';
 import { stories as events } from './events.mjs';
+import { stories as sessions } from './sessions.mjs';
 import { stories as stream } from './stream.mjs';
 
-export const stories = [...stream, ...events, ...channels, ...analysis];
+export const stories = [...stream, ...events, ...channels, ...sessions, ...analysis, ...chat];
 export { tell } from './tell.mjs';

@@ -1,0 +1,2 @@
+# Document 004, "Connection Refused", as it stands there.
+curl http://localhost:8000/ws/test
