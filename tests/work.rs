@@ -7,12 +7,15 @@
 mod polling;
 mod support;
 
+#[path = "work/polling.rs"]
+mod polling;
+
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use millrace::wire::websocket::Opcode;
 use serde_json::{Value, json};
-use support::{Client, Got, Running, body, eventually, metric};
+use support::{Client, Got, Running, eventually, metric};
 
 const CONFIG: &str =
     "[agents.helper]\nresponder = \"worker\"\nqueue = \"q\"\n[sessions]\nrunning_per_user = 0\n";
