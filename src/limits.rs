@@ -332,5 +332,3 @@ pub const REFUSED_LINGER_MS: u64 = 1_000;
 pub const DISCARD_BYTES_MAX: usize = 1 << 20;
 /// And for how long, milliseconds.
 pub const DISCARD_MS: u64 = 1_000;
-/// Bytes of an answer for each of which its client has `timing.write_seconds`.
-pub const ANSWER_PIECE_BYTES: usize = 64 << 10;

@@ -30,3 +30,5 @@ pub const BLOB_ID_BYTES_MAX: usize = 128;
 pub const BLOB_TYPE_BYTES_MAX: usize = 255;
 /// Private folders that are tried before a server without a folder for its blobs gives up.
 pub const BLOB_FOLDERS_TRIED: usize = 8;
+/// Bytes of an answer for each of which its client has `timing.write_seconds`.
+pub const ANSWER_PIECE_BYTES: usize = 64 << 10;

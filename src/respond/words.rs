@@ -16,6 +16,12 @@ pub fn words(text: &str) -> impl Iterator<Item = String> {
     bare.filter(|word| !word.is_empty()).map(|word| word.to_lowercase().replace('’', "'"))
 }
 
+/// The beginning of `text`, up to so many bytes of whole characters.
+pub fn beginning(text: &str, bytes: usize) -> &str {
+    let ends = (0..=bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    &text[..ends.unwrap_or(0)]
+}
+
 /// Whether a word in lower case says nothing about what a question is about.
 pub fn is_common(word: &str) -> bool {
     COMMON.split_ascii_whitespace().any(|common| common == word)

@@ -243,3 +243,71 @@ fn write_post(all: &[Member<'_>], out: &mut Vec<u8>) -> Option<()> {
     put_rest(all, &["type", "text"], out);
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::dialect::sessions::Step;
+    use crate::engine::{Body, Namespace, Parts, Retention, Slow, SlowPolicy};
+
+    fn topic(bodies: &[Body]) -> Topic {
+        let retention = Retention { events: 16, bytes: 1 << 20, age_ms: 0 };
+        let slow = Slow { policy: SlowPolicy::Disconnect, events: 8, bytes: 0, stall_ms: 0 };
+        let space = Namespace {
+            retention,
+            slow,
+            presence: false,
+            idempotency_ms: 0,
+            idle_ms: 0,
+            linger_ms: 0,
+            rate: None,
+        };
+        let topic = Topic::new("sessions.ann.s1".into(), 5, Arc::new(space), Now::default());
+        topic.publish_with(|| bodies.to_vec(), Now::default(), |_| {}).unwrap();
+        topic
+    }
+
+    fn shown(topic: &Topic, offset: u64) -> String {
+        let pin = crossbeam_epoch::pin();
+        let mut out = Vec::new();
+        Event::of(topic.find(offset, &pin).unwrap()).write("s1", &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn only_frames_that_repeat_the_answer_are_not_kept() {
+        let topic = topic(&[Step::Text("a".into()).body(0), Step::Progress("x".into(), "y".into()).body(0)]);
+        let pin = crossbeam_epoch::pin();
+        let batch = |partial, offset| {
+            let entry = topic.find(offset, &pin).unwrap();
+            view(Transport::WebSocket, partial).batch(&topic, &[entry], Now::default()).is_some()
+        };
+        assert!(batch(true, 1) && !batch(true, 2) && !batch(false, 1));
+    }
+
+    #[test]
+    fn what_is_no_event_of_a_session_is_shown_as_it_is() {
+        let body = |event: &str, data: &str, content| {
+            Body::new(&Parts { event, data: data.as_bytes(), content, ..Parts::default() })
+        };
+        let cases = [
+            (body("message", "[1]", Content::Json), r#"{"type":"event","event":"message","data":[1]"#),
+            (
+                body("done", "{\"status\":\"success\"}", Content::Json),
+                r#"{"type":"event","event":"done","data":{"status":"success"}"#,
+            ),
+            (body("x", "{}", Content::Binary), r#"{"type":"event","event":"x","data":null"#),
+        ];
+        for (body, wanted) in cases {
+            assert_eq!(shown(&topic(&[body]), 1), format!("{wanted},\"session_id\":\"s1\",\"sequence\":1}}"));
+        }
+    }
+
+    #[test]
+    fn every_view_has_a_number_of_its_own() {
+        let numbers: Vec<_> = VIEWS.iter().map(Encode::view).collect();
+        assert_eq!(numbers, (60..64).collect::<Vec<_>>());
+    }
+}

@@ -1,6 +1,7 @@
 //! Cuts documents into passages: what stands under one heading, as long as it is short enough to be quoted.
 
 use crate::limits::{HEADING_BYTES_MAX, PASSAGE_BYTES_MAX, PASSAGE_BYTES_WANTED};
+use crate::respond::words::beginning;
 
 /// A document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +102,7 @@ impl Cutter<'_> {
     fn enter(&mut self, level: usize, title: &str) {
         self.flush();
         self.headings.retain(|(above, _)| *above < level);
-        self.headings.push((level, title[..floor(title, HEADING_BYTES_MAX)].to_owned()));
+        self.headings.push((level, beginning(title, HEADING_BYTES_MAX).to_owned()));
     }
 
     fn add(&mut self, paragraph: String) {
@@ -136,14 +137,9 @@ fn end_of_piece(text: &str) -> usize {
     if text.len() <= PASSAGE_BYTES_MAX {
         return text.len();
     }
-    let most = floor(text, PASSAGE_BYTES_MAX);
-    let ends = ["\n", ". ", " "].iter().filter_map(|end| text[..most].rfind(end).map(|at| at + end.len()));
-    ends.into_iter().find(|at| *at > most / 2).unwrap_or(most)
-}
-
-/// The last place in `text` up to `most` between two characters.
-fn floor(text: &str, most: usize) -> usize {
-    text.floor_char_boundary(most)
+    let text = beginning(text, PASSAGE_BYTES_MAX);
+    let mut ends = ["\n", ". ", " "].iter().filter_map(|end| text.rfind(end).map(|at| at + end.len()));
+    ends.find(|at| *at > text.len() / 2).unwrap_or(text.len())
 }
 
 #[cfg(test)]

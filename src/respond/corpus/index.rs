@@ -81,7 +81,7 @@ impl Index {
     ///
     /// # Errors
     /// SQLite has no memory left.
-    pub fn new(passages: &[Passage]) -> rusqlite::Result<Self> {
+    pub fn new(passages: impl IntoIterator<Item = Passage>) -> rusqlite::Result<Self> {
         let mut database = Connection::open_in_memory()?;
         database.execute_batch(
             "CREATE VIRTUAL TABLE passages USING fts5(heading, text, source UNINDEXED, tokenize = 'porter unicode61 remove_diacritics 2')",
@@ -89,13 +89,15 @@ impl Index {
         let transaction = database.transaction()?;
         let mut insert =
             transaction.prepare("INSERT INTO passages (heading, text, source) VALUES (?1, ?2, ?3)")?;
+        let mut count = 0;
         for Passage { heading, text, source } in passages {
             insert.execute(params![heading, text, source])?;
+            count += 1;
         }
         drop(insert);
         transaction.commit()?;
         database.execute_batch("INSERT INTO passages (passages) VALUES ('optimize')")?;
-        Ok(Self { database, passages: passages.len(), known: HashMap::new() })
+        Ok(Self { database, passages: count, known: HashMap::new() })
     }
 
     /// The passages that have most of what is looked for.
@@ -132,6 +134,11 @@ impl Index {
         words.retain(|word| word.counts >= least);
         words.truncate(SEARCH_WORDS_COMPARED);
         Ok(words)
+    }
+
+    /// How many passages there are.
+    pub fn len(&self) -> usize {
+        self.passages
     }
 
     /// How many passages have a word.

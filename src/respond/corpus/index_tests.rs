@@ -10,8 +10,7 @@ use super::*;
 
 /// The manual of the demo.
 fn manual() -> Index {
-    let passages: Vec<_> = manual::documents().iter().flat_map(cut::cut).collect();
-    Index::new(&passages).unwrap()
+    Index::new(manual::documents().iter().flat_map(cut::cut)).unwrap()
 }
 
 fn passage(source: &str, heading: &str, text: &str) -> Passage {
@@ -84,7 +83,7 @@ fn a_short_question_is_understood_from_the_one_before() {
 #[test]
 fn stems_accents_and_case_do_not_count() {
     let mut index =
-        Index::new(&[passage("a", "Küche", "Das ÖL wird gewechselt, walking"), passage("b", "", "nothing")])
+        Index::new([passage("a", "Küche", "Das ÖL wird gewechselt, walking"), passage("b", "", "nothing")])
             .unwrap();
     for question in ["öl", "OL", "kuche", "walked"] {
         assert_eq!(ask(&mut index, question, &[]).passages.len(), 1, "{question}");
@@ -94,7 +93,7 @@ fn stems_accents_and_case_do_not_count() {
 #[test]
 fn few_words_are_little_evidence() {
     let mut index =
-        Index::new(&[passage("a", "", "red green blue"), passage("b", "", "red"), passage("c", "", "grey")])
+        Index::new([passage("a", "", "red green blue"), passage("b", "", "red"), passage("c", "", "grey")])
             .unwrap();
     let mut sure = |question| ask(&mut index, question, &[]).confidence;
     assert!(sure("red") < sure("red green") && sure("red green") < sure("red green blue"));
@@ -105,7 +104,7 @@ fn few_words_are_little_evidence() {
 
 #[test]
 fn an_empty_index_has_nothing() {
-    assert_eq!(ask(&mut Index::new(&[]).unwrap(), "engine power", &["before"]), Found::default());
+    assert_eq!(ask(&mut Index::new([]).unwrap(), "engine power", &["before"]), Found::default());
 }
 
 proptest! {

@@ -91,17 +91,19 @@ fn documents(folder: Option<PathBuf>) -> io::Result<Vec<Document>> {
     folder.map_or_else(|| Ok(manual::documents()), |folder| folder::read(&folder))
 }
 
+/// Each document is let go when it is cut, so that not all of it is held twice.
 fn index(documents: Vec<Document>) -> anyhow::Result<Index> {
-    let mut passages: Vec<Passage> = documents.iter().flat_map(cut::cut).take(PASSAGES_MAX + 1).collect();
-    if passages.len() > PASSAGES_MAX {
-        passages.truncate(PASSAGES_MAX);
+    let count = documents.len();
+    let mut passages = documents.into_iter().flat_map(|document| cut::cut(&document));
+    let index = Index::new(passages.by_ref().take(PASSAGES_MAX))?;
+    if passages.next().is_some() {
         tracing::warn!(
-            passages = PASSAGES_MAX,
-            "the documents have more passages than can be searched; the last ones are left out"
+            limit = PASSAGES_MAX,
+            "there are more passages than can be searched; the last ones are left out"
         );
     }
-    tracing::info!(documents = documents.len(), passages = passages.len(), "the documents are read");
-    Ok(Index::new(&passages)?)
+    tracing::info!(documents = count, passages = index.len(), "the documents are read");
+    Ok(index)
 }
 
 /// Answers searches, one after another. Those that nobody waits for any more are passed over.

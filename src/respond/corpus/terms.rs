@@ -2,7 +2,7 @@
 //! count for less.
 
 use crate::limits::{SEARCH_WORD_BYTES_MAX, SEARCH_WORDS_MAX};
-use crate::respond::words::{is_common, words};
+use crate::respond::words::{beginning, is_common, words};
 
 /// A question with fewer words than this that say something may refer to the one before it.
 const FEW: usize = 3;
@@ -39,7 +39,7 @@ pub fn terms<'a>(question: &str, earlier: impl IntoIterator<Item = &'a str>) -> 
 fn add(terms: &mut Vec<Term>, text: &str, weight: f64) {
     for word in words(text).filter(|word| !is_common(word)) {
         for word in word.split('\'').filter(|word| !is_common(word)) {
-            let word = &word[..word.floor_char_boundary(SEARCH_WORD_BYTES_MAX)];
+            let word = beginning(word, SEARCH_WORD_BYTES_MAX);
             if terms.len() < SEARCH_WORDS_MAX && !terms.iter().any(|term| term.word == word) {
                 terms.push(Term { word: word.into(), weight, is_own: weight >= 1.0 });
             }

@@ -214,6 +214,8 @@ impl<S> Shop<S> {
                 break (piece, job);
             }
         };
+        // Whoever sees to it has waited for a worker, and is to wait for the end of the lease.
+        piece.bell.notify_one();
         self.held.insert(Arc::clone(&piece.id), (Arc::clone(&piece), worker));
         self.members.get_mut(&worker)?.held.push(piece);
         self.list(worker);

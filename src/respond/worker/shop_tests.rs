@@ -143,7 +143,7 @@ fn who_polls_gets_what_it_has_again() {
         world.shop.members.is_empty() && world.shop.queues.is_empty(),
         "nothing is left of who has nothing"
     );
-    (world.ask("1"), world.ask("2"));
+    drop((world.ask("1"), world.ask("2")));
     let taken = |world: &mut World, capacity| world.shop.take(&worker("p", capacity), 0).map(|job| job.id);
     assert_eq!(taken(&mut world, 1).as_deref(), Some("1.1"));
     assert_eq!(taken(&mut world, 1).as_deref(), Some("1.1"));
