@@ -16,7 +16,7 @@ use super::gather::{Key, Source};
 use super::net::Net;
 use super::shard::Shard;
 use crate::dialect::Linger;
-use crate::engine::{Entry, Namespace, Read};
+use crate::engine::{Entry, Read, Retention};
 use crate::limits::BATCH_LOOKS_MAX;
 
 /// The waiting events of one group.
@@ -36,13 +36,11 @@ pub struct Lingering {
 }
 
 impl Lingering {
-    /// Nothing waits, and members may have what lies up to `head`. Events wait as long as `linger` says or `space`, where that
-    /// is longer.
-    pub fn new(linger: Linger, space: &Namespace, head: u64) -> Self {
-        let retention = &space.retention;
+    /// Nothing waits, and members may have what lies up to `head`.
+    pub fn new(linger: Linger, retention: &Retention, head: u64) -> Self {
         // Where events expire by age, they are let go at half of it.
         let age_ms = if retention.age_ms == 0 { u64::MAX } else { retention.age_ms / 2 };
-        let window_micros = u64::from(linger.window_ms.max(space.linger_ms)).min(age_ms) * 1000;
+        let window_micros = u64::from(linger.window_ms).min(age_ms) * 1000;
         let most = u64::from(linger.events.max(1));
         Self {
             window_micros,

@@ -56,7 +56,7 @@ impl Scene {
             linger_ms: 0,
             rate: None,
         };
-        let lingering = Lingering::new(WINDOW, &space, 0);
+        let lingering = Lingering::new(WINDOW, &space.retention, 0);
         let topic = Topic::new("a".into(), 1, Arc::new(space), Now::default());
         let filter = filter.map(|text| Arc::new(filter::parse(text).unwrap()));
         let class = Class { encode: &Hurried, filter, conflate: false, linger: Some(WINDOW) };
@@ -71,8 +71,8 @@ impl Scene {
     fn lingering(linger_ms: u32, window_ms: u32) -> Self {
         let mut scene = Self::ordinary();
         let space = Namespace { linger_ms, ..scene.topic.namespace().clone() };
-        let linger = Linger { window_ms, events: 4 };
-        scene.lingering = Lingering::new(linger, &space, 0);
+        let linger = Linger { events: 4, ..Linger { window_ms, events: 4 }.within(&space) };
+        scene.lingering = Lingering::new(linger, &space.retention, 0);
         scene
     }
 

@@ -31,7 +31,8 @@ impl<N: Net> Shard<N> {
         let outcome =
             Outcome::of(topic, &request.start, self.now, |topic, time| topic.before_time(time, &pin));
         let (encode, filter) = (request.view, request.filter.clone());
-        let class = Class { encode, filter, conflate: request.conflate, linger: request.linger };
+        let linger = request.linger.map(|linger| linger.within(self.slots[slot as usize].topic.namespace()));
+        let class = Class { encode, filter, conflate: request.conflate, linger };
         let class = self.classes.enter(class);
         self.place(id, slot, class, outcome.offset, present);
         self.metrics.missed.bump(outcome.missed.unwrap_or(0));
@@ -93,11 +94,10 @@ impl<N: Net> Shard<N> {
         if let Some(group) = found.group_of(class) {
             return group;
         }
-        let (space, head) = (found.topic.namespace(), found.topic.head());
+        let (retention, head) = (&found.topic.namespace().retention, found.topic.head());
         // Without a window nothing waits.
-        let linger =
-            self.classes.get(class).linger.filter(|linger| linger.window_ms.max(space.linger_ms) > 0);
-        let lingering = linger.map(|linger| Box::new(Lingering::new(linger, space, head)));
+        let linger = self.classes.get(class).linger.filter(|linger| linger.window_ms > 0);
+        let lingering = linger.map(|linger| Box::new(Lingering::new(linger, retention, head)));
         let group = self.groups.insert(Group::new(slot, class, lingering)) as u32;
         found.groups.push((class, group));
         group

@@ -23,9 +23,9 @@ use crate::auth::{AuthError, Identity};
 use crate::engine::filter::Filter;
 use crate::engine::presence::Member;
 use crate::engine::topic::PresenceRefused;
-use crate::engine::{Body, Encode, Now, Placed, Topic, TopicError, Unplaced};
+use crate::engine::{Body, Encode, Namespace, Now, Placed, Topic, TopicError, Unplaced};
 use crate::error::Disconnect;
-use crate::limits::{RETRY_AFTER_SECONDS, SUBSCRIPTIONS_MAX};
+use crate::limits::{LINGER_EVENTS, RETRY_AFTER_SECONDS, SUBSCRIPTIONS_MAX};
 
 /// How the bytes of a connection are framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +118,21 @@ pub struct Linger {
     pub window_ms: u32,
     /// Most events of a batch.
     pub events: u32,
+}
+
+impl Linger {
+    /// What a view asks for that takes events one by one, and at once, wherever the namespace does not have them wait.
+    pub const ONE_BY_ONE: Self = Self { window_ms: 0, events: 1 };
+
+    /// As long as asked for or as `space` says, where that is longer. Where events wait, several of them go together.
+    pub fn within(self, space: &Namespace) -> Self {
+        match space.linger_ms {
+            0 => self,
+            wait_ms => {
+                Self { window_ms: self.window_ms.max(wait_ms), events: self.events.max(LINGER_EVENTS) }
+            }
+        }
+    }
 }
 
 /// The beginning of a subscription.

@@ -97,3 +97,5 @@ pub const SEARCH_WORDS_COMPARED: usize = 12;
 pub const SEARCH_WORDS_REMEMBERED: usize = 10_000;
 /// Passages that an answer quotes.
 pub const QUOTES_MAX: usize = 3;
+/// Events that go together where their namespace has them wait.
+pub const LINGER_EVENTS: u32 = 16;

@@ -3,18 +3,14 @@
 
 use bytes::Bytes;
 
-use crate::dialect::sessions::{name, step, text};
+use crate::dialect::sessions::{joined, name, step, text};
 use crate::dialect::text::{put, put_number, put_string};
-use crate::dialect::{Linger, Transport, frame};
+use crate::dialect::{Transport, frame};
 use crate::engine::{Content, Encode, Entry, Now, Topic, ViewId};
 use crate::json::members::{Member, members};
 
 /// Room for what surrounds an event's data.
 const ENVELOPE_BYTES: usize = 192;
-
-/// Events are taken one by one, and at once: only so is the frame of one made without being kept, and an answer of n bytes does
-/// not leave n² bytes in the log.
-pub const ONE_BY_ONE: Linger = Linger { window_ms: 0, events: 1 };
 
 /// The encoder of one transport.
 #[derive(Debug)]
@@ -43,11 +39,21 @@ pub fn view(transport: Transport, partial: bool) -> &'static dyn Encode {
 }
 
 impl Words {
-    fn frame_of(&self, topic: &Topic, entry: &Entry) -> Bytes {
-        let before = if self.partial { Before::of(topic, entry) } else { Before::Unwanted };
-        let capacity = entry.body.len() + ENVELOPE_BYTES + before.len();
-        let id = name::id_of(topic.name());
-        frame::event(self.transport, capacity, |_| {}, |out| Event::of(entry).write_with(&id, &before, out))
+    /// The frame of an event, or of several pieces of an answer as one.
+    fn frame_of(&self, topic: &Topic, run: &[&Entry]) -> Bytes {
+        let [.., last] = run else { return Bytes::new() };
+        let before = if self.partial { Before::of(topic, last) } else { Before::Unwanted };
+        let size: usize = run.iter().map(|entry| entry.body.len()).sum();
+        let (id, capacity) = (name::id_of(topic.name()), size + ENVELOPE_BYTES + before.len());
+        frame::event(
+            self.transport,
+            capacity,
+            |_| {},
+            |out| match run.len() {
+                1 => Event::of(last).write_with(&id, &before, out),
+                _ => write_joined(&id, run, last.offset, &before, out),
+            },
+        )
     }
 }
 
@@ -57,12 +63,29 @@ impl Encode for Words {
     }
 
     fn frame(&self, topic: &Topic, entry: &Entry) -> Bytes {
-        self.frame_of(topic, entry)
+        self.frame_of(topic, &[entry])
     }
 
+    /// Frames that hold all that was said before are made here and not kept, so that an answer of n bytes does not leave n² bytes
+    /// in the log.
     fn batch(&self, topic: &Topic, entries: &[&Entry], _now: Now) -> Option<Bytes> {
-        let [entry] = entries else { return None };
-        (self.partial && entry.body.event() == step::MESSAGE).then(|| self.frame_of(topic, entry))
+        let is_special = |run: &&[&Entry]| run.len() > 1 || (self.partial && joined::is_piece(run[0]));
+        joined::runs(topic, entries).find(is_special)?;
+        if let [entry] = entries {
+            return Some(self.frame_of(topic, &[entry]));
+        }
+        let mut out = Vec::new();
+        for run in joined::runs(topic, entries) {
+            match is_special(&run) {
+                true => out.extend_from_slice(&self.frame_of(topic, run)),
+                false => out.extend_from_slice(run[0].frame(self, topic)),
+            }
+        }
+        Some(out.into())
+    }
+
+    fn urgent(&self, entry: &Entry) -> bool {
+        entry.body.event() != step::MESSAGE
     }
 }
 
@@ -198,6 +221,22 @@ fn put_rest(all: &[Member<'_>], shown: &[&str], out: &mut Vec<u8>) {
 
 fn write_token(all: &[Member<'_>], before: &Before, out: &mut Vec<u8>) -> Option<()> {
     put_values(all, "{\"type\":\"token\"", &[("content", ",\"token\":")], out)?;
+    put_before(before, out);
+    Some(())
+}
+
+/// Appends several pieces of an answer as one, with how many they are.
+fn write_joined(id: &str, run: &[&Entry], sequence: u64, before: &Before, out: &mut Vec<u8>) {
+    put(out, "{\"type\":\"token\",\"token\":");
+    put(out, &joined::content(run));
+    put_before(before, out);
+    put_number(out, ",\"joined\":", run.len() as u64);
+    put_string(out, ",\"session_id\":", id);
+    put_number(out, ",\"sequence\":", sequence);
+    out.push(b'}');
+}
+
+fn put_before(before: &Before, out: &mut Vec<u8>) {
     match before {
         Before::Text(text) => {
             put(out, ",\"partial_response\":\"");
@@ -207,7 +246,6 @@ fn write_token(all: &[Member<'_>], before: &Before, out: &mut Vec<u8>) -> Option
         Before::Gone => put(out, ",\"partial_response\":null"),
         Before::Unwanted => {}
     }
-    Some(())
 }
 
 /// The document has one code for all that can go wrong with a question; which it was is the reason.
@@ -253,6 +291,10 @@ mod tests {
     use crate::engine::{Body, Namespace, Parts, Retention, Slow, SlowPolicy};
 
     fn topic(bodies: &[Body]) -> Topic {
+        lingering(0, bodies)
+    }
+
+    fn lingering(linger_ms: u32, bodies: &[Body]) -> Topic {
         let retention = Retention { events: 16, bytes: 1 << 20, age_ms: 0 };
         let slow = Slow { policy: SlowPolicy::Disconnect, events: 8, bytes: 0, stall_ms: 0 };
         let space = Namespace {
@@ -261,8 +303,8 @@ mod tests {
             presence: false,
             idempotency_ms: 0,
             idle_ms: 0,
-            linger_ms: 0,
             rate: None,
+            linger_ms,
         };
         let topic = Topic::new("sessions.ann.s1".into(), 5, Arc::new(space), Now::default());
         topic.publish_with(|| bodies.to_vec(), Now::default(), |_| {}).unwrap();
@@ -285,6 +327,32 @@ mod tests {
             view(Transport::WebSocket, partial).batch(&topic, &[entry], Now::default()).is_some()
         };
         assert!(batch(true, 1) && !batch(true, 2) && !batch(false, 1));
+    }
+
+    #[test]
+    fn pieces_that_waited_go_as_one_and_nothing_else_does() {
+        let tool = Step::ToolCall { tool: "t".into(), args: "{}".into() };
+        let texts = ["a\n", "b", "c", "d"].map(|text| Step::Text(text.into()));
+        let bodies = [texts[0].body(0), texts[1].body(3), tool.body(0), texts[2].body(4), texts[3].body(0)];
+        let frames = |linger_ms, partial| {
+            let (topic, pin) = (lingering(linger_ms, &bodies), crossbeam_epoch::pin());
+            let entries: Vec<_> = (1..=5).map(|offset| topic.find(offset, &pin).unwrap()).collect();
+            let view = view(Transport::WebSocket, partial);
+            let batch = view.batch(&topic, &entries, Now::default())?;
+            let text = String::from_utf8_lossy(&batch).into_owned();
+            Some(text.split("\"session_id\"").count() - 1).zip(Some(text))
+        };
+        let (count, text) = frames(10, true).unwrap();
+        let joined = r#"{"type":"token","token":"a\nb","partial_response":"a\nb","joined":2,"session_id":"s1","sequence":2}"#;
+        assert!(count == 4 && text.contains(joined), "{text}");
+        let (count, text) = frames(10, false).unwrap();
+        let joined = r#"{"type":"token","token":"a\nb","joined":2,"session_id":"s1","sequence":2}"#;
+        assert!(count == 4 && text.contains(joined), "{text}");
+        assert_eq!(frames(0, true).map(|(count, _)| count), Some(5));
+        assert_eq!(frames(0, false), None);
+        let view = view(Transport::WebSocket, true);
+        let urgent = |body: &Body| view.urgent(&Entry::new(1, 0, 0, 0, body.clone()));
+        assert!(urgent(&bodies[2]) && !urgent(&bodies[0]));
     }
 
     #[test]

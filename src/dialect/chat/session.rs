@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use super::encode::ONE_BY_ONE;
 use super::messages;
 use super::refused::{self, Refused, invalid};
 use super::request::Request;
 use crate::auth::Identity;
 use crate::dialect::protocol::Fault;
 use crate::dialect::sessions::{Line, Post, Question, Session, Sessions, Turn, name, text};
-use crate::dialect::{Host, Outcome, Refusal, Start, Subscribe};
+use crate::dialect::{Host, Linger, Outcome, Refusal, Start, Subscribe};
 use crate::engine::{Encode, Topic};
 
 /// Something that a client may want of a session.
@@ -151,7 +150,7 @@ impl Visit<'_> {
     fn subscribe(&mut self, topic: &str, start: Start) -> Result<Outcome, Refusal> {
         self.host.subscribe(&Subscribe {
             start,
-            linger: Some(ONE_BY_ONE),
+            linger: Some(Linger::ONE_BY_ONE),
             ..Subscribe::new(topic, self.view)
         })
     }

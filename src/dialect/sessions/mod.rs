@@ -6,6 +6,7 @@
 //! two sessions. A session whose id begins with `room:` is a room: its topic is `rooms.<name>`, and grants decide who may read it
 //! (subscribe) and speak in it (publish).
 
+pub mod joined;
 pub mod name;
 pub mod step;
 pub mod text;

@@ -13,7 +13,6 @@ use serde_json::{Number, Value, json};
 use tokio::sync::Semaphore;
 
 use super::listen::listen;
-use super::prompt::beginning;
 use super::reply::Reply;
 use super::tools::Tools;
 use super::trouble::{Trouble, retry_after_ms};
@@ -23,6 +22,7 @@ use crate::dialect::sessions::Step;
 use crate::limits::{
     OPENAI_BACKOFF_MS, OPENAI_BACKOFF_MS_MAX, OPENAI_LOG_BYTES_MAX, OPENAI_TOLD_MS, OPENAI_WHOLE_BYTES_MAX,
 };
+use crate::respond::words::beginning;
 use crate::respond::{Failure, Job, Sink};
 
 /// A model, and how it is asked.

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 
-use super::prompt::beginning;
 use super::reply::Reply;
 use super::trouble::Trouble;
 use crate::client::Stream;
 use crate::dialect::sessions::Step;
 use crate::limits::{OPENAI_EVENT_BYTES_MAX, OPENAI_TEXT_BYTES_MAX, OPENAI_WHOLE_BYTES_MAX};
 use crate::respond::Sink;
+use crate::respond::words::beginning;
 use crate::wire::sse::{Item, Parser};
 
 /// The data of the event that ends a stream.

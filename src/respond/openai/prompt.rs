@@ -9,6 +9,7 @@ use super::reply::Reply;
 use super::tools::Call;
 use crate::limits::OPENAI_PASSAGE_BYTES_MAX;
 use crate::respond::Job;
+use crate::respond::words::beginning;
 
 /// The conversation so far, up to the question.
 pub fn messages(prompt: &str, job: &Job, passages: &[Passage]) -> Vec<Value> {
@@ -46,12 +47,6 @@ fn system(prompt: &str, job: &Job, passages: &[Passage]) -> String {
         add(format_args!("[{}] {}\n{text}", number + 1, passage.source));
     }
     text
-}
-
-/// At most `bytes_max` bytes of `text`, whole characters.
-pub fn beginning(text: &str, bytes_max: usize) -> &str {
-    let ends = (0..=bytes_max.min(text.len())).rev();
-    ends.into_iter().find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
 /// What the model has said when it wanted something done.

@@ -11,7 +11,7 @@ use crate::dialect::sessions::step::{MESSAGE, ends_turn};
 use crate::dialect::sessions::text::so_far;
 use crate::dialect::sessions::{Session, Sessions, Status};
 use crate::dialect::text::{put, put_missed, put_number, put_string};
-use crate::dialect::{Dialect, Gap, Host, Message, Refusal, Start, Subscribe, Transport};
+use crate::dialect::{Dialect, Gap, Host, Linger, Message, Refusal, Start, Subscribe, Transport};
 use crate::engine::{Now, Topic};
 use crate::error::Disconnect;
 
@@ -131,7 +131,11 @@ impl Dialect for Reader {
     fn opened(&mut self, host: &mut dyn Host) {
         let Reading { session, start, until_done, .. } = &self.reading;
         let view = view(self.transport, *until_done);
-        let request = Subscribe { start: start.clone(), ..Subscribe::new(&session.topic, view) };
+        let request = Subscribe {
+            start: start.clone(),
+            linger: Some(Linger::ONE_BY_ONE),
+            ..Subscribe::new(&session.topic, view)
+        };
         match host.subscribe(&request) {
             Ok(outcome) => {
                 self.asked.take().into_iter().for_each(Asked::begun);

@@ -5,11 +5,12 @@
 use bytes::Bytes;
 
 use crate::dialect::channels::flat::write_members;
+use crate::dialect::sessions::joined;
 use crate::dialect::sessions::name::id_of;
 use crate::dialect::sessions::step::{DONE, ERROR, MESSAGE, STEP, TOOL_CALL, TOOL_RESULT, ends_turn};
-use crate::dialect::text::{put_number, put_string};
+use crate::dialect::text::{put, put_number, put_string};
 use crate::dialect::{Transport, frame};
-use crate::engine::{Body, Content, Encode, Entry, Topic, ViewId};
+use crate::engine::{Body, Content, Encode, Entry, Now, Topic, ViewId};
 use crate::json::members::members;
 use crate::json::text::{write_on_one_line, write_u64};
 
@@ -44,6 +45,26 @@ pub fn view(transport: Transport, until_done: bool) -> &'static dyn Encode {
     &VIEWS[usize::from(transport == Transport::Sse) + 2 * usize::from(until_done)]
 }
 
+impl Steps {
+    /// Several pieces of an answer as one event, which says how many they are: its position is that of the last.
+    fn joined(&self, run: &[&Entry]) -> Bytes {
+        let [.., last] = run else { return Bytes::new() };
+        let text = joined::content(run);
+        frame::event(
+            self.transport,
+            text.len() + ENVELOPE_BYTES,
+            |out| write_fields(last, out),
+            |out| {
+                put(out, "{\"type\":\"text\",\"content\":");
+                write_on_one_line(out, &text);
+                put_number(out, ",\"position\":", last.offset);
+                put_number(out, ",\"joined\":", run.len() as u64);
+                out.push(b'}');
+            },
+        )
+    }
+}
+
 impl Encode for Steps {
     fn view(&self) -> ViewId {
         self.view
@@ -53,6 +74,24 @@ impl Encode for Steps {
         let capacity = entry.body.len() + ENVELOPE_BYTES;
         let data = |out: &mut Vec<u8>| write_step(topic, entry, out);
         frame::event(self.transport, capacity, |out| write_fields(entry, out), data)
+    }
+
+    fn batch(&self, topic: &Topic, entries: &[&Entry], _now: Now) -> Option<Bytes> {
+        if topic.namespace().linger_ms == 0 {
+            return None;
+        }
+        let mut out = Vec::new();
+        for run in joined::runs(topic, entries) {
+            match run {
+                [entry] => out.extend_from_slice(entry.frame(self, topic)),
+                run => out.extend_from_slice(&self.joined(run)),
+            }
+        }
+        Some(out.into())
+    }
+
+    fn urgent(&self, entry: &Entry) -> bool {
+        entry.body.event() != MESSAGE
     }
 
     fn ends(&self, entry: &Entry) -> bool {
@@ -125,6 +164,10 @@ mod tests {
     use std::sync::Arc;
 
     fn topic() -> Topic {
+        lingering(0)
+    }
+
+    fn lingering(linger_ms: u32) -> Topic {
         let retention = Retention { events: 8, bytes: 1 << 20, age_ms: 0 };
         let slow = Slow { policy: SlowPolicy::Disconnect, events: 8, bytes: 0, stall_ms: 0 };
         let space = Namespace {
@@ -133,7 +176,7 @@ mod tests {
             presence: false,
             idempotency_ms: 0,
             idle_ms: 0,
-            linger_ms: 0,
+            linger_ms,
             rate: None,
         };
         Topic::new("sessions.ann.s".into(), 5, Arc::new(space), Now::default())
@@ -142,6 +185,28 @@ mod tests {
     fn shown(transport: Transport, parts: &Parts<'_>) -> String {
         let frame = view(transport, false).frame(&topic(), &Entry::new(7, 0, 0, 0, Body::new(parts)));
         String::from_utf8(frame.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn pieces_that_waited_go_as_one_and_nothing_else_does() {
+        use crate::dialect::sessions::Step;
+        let entry = |offset, body| Entry::new(offset, 0, 0, 0, body);
+        let text = |text: &str, at| Step::Text(text.into()).body(at);
+        let call = Step::ToolCall { tool: "t".into(), args: "{}".into() }.body(0);
+        let all = [entry(7, text("a\"", 0)), entry(8, text("b", 3)), entry(9, call), entry(10, text("c", 4))];
+        let entries: Vec<_> = all.iter().collect();
+        let batch =
+            |linger_ms| view(Transport::Sse, false).batch(&lingering(linger_ms), &entries, Now::default());
+        assert_eq!(batch(0), None);
+        let frames = String::from_utf8(batch(20).unwrap().to_vec()).unwrap();
+        let wanted = [
+            "id: 8\nevent: message\ndata: {\"type\":\"text\",\"content\":\"a\\\"b\",\"position\":8,\"joined\":2}\n\n",
+            "id: 9\nevent: tool_call\ndata: {\"type\":\"tool_call\",\"tool\":\"t\",\"args\":{},\"position\":9}\n\n",
+            "id: 10\nevent: message\ndata: {\"type\":\"text\",\"content\":\"c\",\"position\":10}\n\n",
+        ];
+        assert_eq!(frames, wanted.concat());
+        let view = view(Transport::Sse, true);
+        assert!(view.urgent(&all[2]) && !view.urgent(&all[0]));
     }
 
     fn framed(transport: Transport, event: &str, data: &str) -> String {
