@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets something impossible may panic")]
 #![allow(clippy::disallowed_methods, reason = "tests wait")]
 
-#[path = "work/polling.rs"]
-mod polling;
 mod support;
 
 #[path = "work/polling.rs"]

@@ -1,6 +1,9 @@
-//! Workers that poll, and what they may.
+//! Workers without a connection, and who may work at all.
 
-use super::*;
+use serde_json::{Value, json};
+
+use super::support::{self, Client, Got, Running, body};
+use super::{Worker, ask, asking, output, start};
 
 /// Polls for a job.
 fn take(server: &Running, query: &str) -> Value {
