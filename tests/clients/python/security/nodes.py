@@ -43,7 +43,8 @@ class Node(Server):
 
     def __init__(self, config=KEYS, *flags, **options):
         super().__init__(config, *flags, **options)
-        self.http.headers.update(bearer(BACKEND))
+        # A kept connection could be given up at the very moment at which it is used again.
+        self.http.headers.update(bearer(BACKEND) | {"Connection": "close"})
         self.open = contextlib.ExitStack()
         self.good = self.open.enter_context(self.websocket(f"/v1/topics/good.events?token={GOOD}", ping_interval=None))
         assert receive(self.good)["type"] == "subscribed"

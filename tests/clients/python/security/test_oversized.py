@@ -73,7 +73,7 @@ def small():
 @pytest.mark.parametrize("name", BODIES)
 def test_bodies(small, name):
     with Peer(small) as peer:
-        seen = peer.send(BODIES[name]).read(quiet=3)
+        seen = peer.send(BODIES[name]).read(quiet=10)
     assert status(seen) in (400, 413) or b'"published":0' in seen, seen[:300]
     small.check()
 
