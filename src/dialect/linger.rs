@@ -3,7 +3,7 @@
 use crate::engine::Namespace;
 use crate::limits::LINGER_EVENTS;
 
-/// How long events may wait to go together as one [`Encode::batch`]. The edge leads: an event leaves at once when none has
+/// How long events may wait to go together as one [`crate::engine::Encode::batch`]. The edge leads: an event leaves at once when none has
 /// left within the window, and what follows goes when the window ends or enough is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Linger {
