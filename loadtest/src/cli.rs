@@ -43,6 +43,8 @@ enum Mode {
     Slow(mode::slow::Args),
     /// Connections are cut at random and resumed
     Resume(mode::resume::Args),
+    /// Answers, token by token, to the readers of many sessions
+    Sessions(mode::sessions::Args),
     /// Connections come and go while events are published
     Churn(mode::churn::Args),
     /// Everything at once, for long
@@ -80,6 +82,7 @@ fn run_mode(cli: &Cli, mode: &Mode) -> Result<bool> {
         Mode::Publish(args) => mode::publish::run(&context, args),
         Mode::Slow(args) => mode::slow::run(&context, args),
         Mode::Resume(args) => mode::resume::run(&context, args),
+        Mode::Sessions(args) => mode::sessions::run(&context, args),
         Mode::Churn(args) => mode::churn::run(&context, args),
         Mode::Soak(args) => mode::soak::run(&context, args),
         Mode::Floor(args) => mode::fanout::run_floor(&context, args),

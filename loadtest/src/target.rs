@@ -63,6 +63,8 @@ pub struct Needs {
     pub retain_events: usize,
     /// When a subscriber counts as slow; the server's own idea otherwise.
     pub slow: Option<SlowLimits>,
+    /// Further sections of the configuration.
+    pub more: String,
 }
 
 /// When a subscriber is disconnected.
@@ -79,7 +81,7 @@ pub struct SlowLimits {
 impl Needs {
     /// Room for `connections` (and the few of the tool), and everything else as it comes.
     pub fn connections(connections: usize) -> Self {
-        Self { connections, retain_events: 4096, slow: None }
+        Self { connections, retain_events: 4096, slow: None, more: String::new() }
     }
 
     /// Bytes a topic keeps.
@@ -88,7 +90,7 @@ impl Needs {
     }
 
     fn toml(&self) -> String {
-        let connections = self.connections + 1000;
+        let (connections, more) = (self.connections + 1000, &self.more);
         let (retain_events, retain_bytes) = (self.retain_events, self.retain_bytes());
         let slow = self.slow.map_or_else(String::new, |slow| {
             let SlowLimits { events, bytes, seconds } = slow;
@@ -100,7 +102,7 @@ impl Needs {
              [analysis]\nmax_connections_per_analysis = 0\nmax_total_connections = 0\n\
              max_events_per_second = 0\nmessage_buffer_size = {retain_events}\n\n\
              [namespaces.\"*\"]\nretain_events = {retain_events}\nretain_bytes = {retain_bytes}\n\
-             retain_seconds = 3600\nslow_policy = \"disconnect\"\n{slow}"
+             retain_seconds = 3600\nslow_policy = \"disconnect\"\n{slow}\n{more}"
         )
     }
 }

@@ -1,20 +1,28 @@
 //! The checks of the load generator can fail: a server that does wrong on purpose is found out, one that does right is not.
 //!
 //! The server is the stand-in built into `loadtest` itself, which spoils event 50 of a topic when the environment asks for
-//! it; the floor does the same.
+//! it; the floor does the same. Sessions are too much for a stand-in: there the workers, which are `loadtest` too, say
+//! token 50 wrongly to Millrace itself.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
 const SUBSCRIBERS: u64 = 20;
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_loadtest");
+
 /// Runs `loadtest` with a fault; its exit status and its JSON.
 fn run(fault: &str, arguments: &str) -> (Option<i32>, Value) {
-    let program = env!("CARGO_BIN_EXE_loadtest");
-    let output = Command::new(program)
+    run_at(Path::new(PROGRAM), fault, arguments)
+}
+
+fn run_at(server: &Path, fault: &str, arguments: &str) -> (Option<i32>, Value) {
+    let output = Command::new(PROGRAM)
         .args(arguments.split_whitespace())
-        .args(["--json", "--server", program])
+        .args(["--json", "--server"])
+        .arg(server)
         .env("MILLRACE_LOADTEST_FAULT", fault)
         .output()
         .expect("loadtest runs");
@@ -86,6 +94,46 @@ fn slow_clients_are_dropped_and_the_others_lose_nothing() {
     assert_eq!(counts(&figures), [0; 4], "{figures}");
     assert_eq!(figures["evicted"], figures["slow"], "{figures}");
     assert_eq!(figures["slow"].as_u64(), Some(5));
+}
+
+/// The server beside this program, which is built when only this crate was.
+fn millrace() -> PathBuf {
+    let server = Path::new(PROGRAM).with_file_name("millrace");
+    if !server.exists() {
+        let built =
+            Command::new(env!("CARGO")).args(["build", "-p", "millrace", "--bin", "millrace"]).status();
+        assert!(built.is_ok_and(|status| status.success()) && server.exists(), "{}", server.display());
+    }
+    server
+}
+
+#[test]
+fn faults_of_answers_are_found_by_every_reader() {
+    let (server, line) =
+        (millrace(), "sessions --sessions 4 --tokens 60 --rate 200 --workers 2 --rounds 1 --no-floor");
+    let faults = [
+        ("none", 0, [0; 4]),
+        ("drop", 1, [8, 0, 0, 0]),
+        ("duplicate", 1, [0, 8, 0, 0]),
+        ("reorder", 1, [0, 0, 8, 0]),
+        ("corrupt", 1, [8, 0, 0, 8]),
+    ];
+    for (fault, status, expected) in faults {
+        let (code, figures) = run_at(&server, fault, line);
+        assert_eq!((code, counts(&figures)), (Some(status), expected), "{fault}: {figures}");
+    }
+    let (code, figures) = run_at(&server, "none", &format!("{line} --linger 50"));
+    assert_eq!((code, figures["delivered"].as_u64()), (Some(0), Some(480)), "{figures}");
+    assert!(figures["events_per_message"].as_f64() > Some(1.5), "{figures}");
+}
+
+#[test]
+fn first_tokens_are_timed() {
+    let (code, figures) = run_at(&millrace(), "none", "sessions --first-token --questions 40");
+    assert_eq!(code, Some(0), "{figures}");
+    for name in ["first_token_p50_us", "first_token_of_16_p50_us"] {
+        assert!(figures[name].as_f64() > Some(0.0), "{figures}");
+    }
 }
 
 #[test]

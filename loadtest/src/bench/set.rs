@@ -49,6 +49,19 @@ const DOCUMENT: &[Figure] = &[
     PER_S,
     SHARE,
 ];
+/// Answers that are read while they are said.
+const STREAMED: &[Figure] = &[
+    at_most(0.0, "lost", "lost"),
+    at_most(50_000.0, "p99_us", "p99 µs"),
+    shown("p50_us", "p50 µs"),
+    at_most(1.15, "rss_growth_ratio", "RSS after the second answers to that after the first"),
+    shown("rss_bytes_per_session", "bytes per session"),
+    SERVER,
+    FLOOR,
+    shown("server_core_share", "share of a core"),
+    shown("events_per_message", "tokens per message"),
+    PER_S,
+];
 /// What the `events` document says a client takes.
 const IDLE: f64 = 1024.0;
 
@@ -293,6 +306,29 @@ pub const ROWS: &[Row] = &[
             at_most(0.0, "duplicated", "duplicated"),
             at_most(0.0, "reordered", "reordered"),
             shown("cuts", "cuts"),
+        ],
+    },
+    Row {
+        title: "1,000 sessions of 50 tokens/s, each with 2 readers",
+        command: "sessions --sessions 1000 --tokens 500 --rate 50 --readers 2",
+        quick: " --tokens 150",
+        figures: STREAMED,
+    },
+    Row {
+        title: "The same, tokens wait up to 20 ms for the next",
+        command: "sessions --sessions 1000 --tokens 500 --rate 50 --readers 2 --linger 20 --no-floor",
+        quick: " --tokens 150",
+        figures: STREAMED,
+    },
+    Row {
+        title: "First token of the embedded responder, one question after the other and 16 at a time",
+        command: "sessions --first-token",
+        quick: " --questions 100",
+        figures: &[
+            at_most(20_000.0, "first_token_p50_us", "p50 µs"),
+            at_most(20_000.0, "first_token_of_16_p50_us", "p50 µs of 16"),
+            shown("first_token_p99_us", "p99 µs"),
+            shown("first_token_of_16_p99_us", "p99 µs of 16"),
         ],
     },
     Row {

@@ -78,7 +78,8 @@ pub const FAULTY_OFFSET: u64 = 50;
 pub const FAULT_VARIABLE: &str = "MILLRACE_LOADTEST_FAULT";
 
 impl Fault {
-    fn from_environment() -> Self {
+    /// The one that the environment asks for.
+    pub fn from_environment() -> Self {
         match std::env::var(FAULT_VARIABLE).as_deref() {
             Ok("drop") => Self::Drop,
             Ok("duplicate") => Self::Duplicate,

@@ -10,6 +10,7 @@ pub mod lanes;
 pub mod latency;
 pub mod publish;
 pub mod resume;
+pub mod sessions;
 pub mod slow;
 pub mod soak;
 
