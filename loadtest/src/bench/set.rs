@@ -315,10 +315,18 @@ pub const ROWS: &[Row] = &[
         figures: STREAMED,
     },
     Row {
-        title: "The same, tokens wait up to 20 ms for the next",
-        command: "sessions --sessions 1000 --tokens 500 --rate 50 --readers 2 --linger 20 --no-floor",
+        title: "The same, tokens wait up to 50 ms for those behind them",
+        command: "sessions --sessions 1000 --tokens 500 --rate 50 --readers 2 --linger 50 --no-floor",
         quick: " --tokens 150",
-        figures: STREAMED,
+        figures: &[
+            at_most(0.0, "lost", "lost"),
+            at_most(100_000.0, "p99_us", "p99 µs, the waiting included"),
+            shown("p50_us", "p50 µs"),
+            SERVER,
+            shown("server_core_share", "share of a core"),
+            shown("events_per_message", "tokens per message"),
+            PER_S,
+        ],
     },
     Row {
         title: "First token of the embedded responder, one question after the other and 16 at a time",
