@@ -118,7 +118,7 @@ section! {
 section! {
     /// How the topics of a namespace behave.
     Namespace = "namespaces.default" {
-        /// Events a topic keeps for readers that come back; at most 16777216. About 100 B each besides their bytes.
+        /// Events a topic keeps for readers that come back; at most 16777216. About 100 B each besides their bytes, and for each kind of reader the message it gets.
         retain_events: Count<1> = limits::RETAIN_EVENTS;
         /// Bytes a topic keeps, at most: its greatest share of memory.
         retain_bytes: Bytes<1> = limits::RETAIN_BYTES;
